@@ -1,0 +1,5 @@
+"""``python -m rrframe``."""
+
+from rrframe.cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""What plugin authors subclass, a contract a module."""

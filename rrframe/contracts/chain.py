@@ -1,0 +1,97 @@
+"""Chains: degradations in order. The host converts light once for a run of steps that share it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Annotated
+
+import torch
+from pydantic import ConfigDict, Field, RootModel, model_validator
+
+from rrframe.contracts.component import Used, attributed
+from rrframe.contracts.cue import Cues
+from rrframe.contracts.degradation import Degradation, Light
+from rrframe.contracts.draw import Draw, Draws
+from rrframe.imaging.colour import convert_light
+from rrframe.rng import Key
+
+Step = Annotated[Degradation, Used("degradation", "effect")]
+
+
+class Chain(RootModel[Annotated[tuple[Step, ...], Field(min_length=1)]]):
+    """One or more degradations, applied in order. In YAML: a list of ``{use: NAME, params: {...}, id: NAME}``.
+
+    A step's ``id`` keys its randomness: by default its name, and for a second of that name ``NAME#2``. So inserting
+    another step leaves the draws of the rest alone.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    @property
+    def steps(self) -> tuple[Degradation, ...]:
+        return self.root
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """The id of each step."""
+        seen: Counter[str] = Counter()
+        ids = []
+        for step in self.steps:
+            base = step._id or step.name
+            seen[base] += 1
+            ids.append(base if seen[base] == 1 else f"{base}#{seen[base]}")
+        return tuple(ids)
+
+    @model_validator(mode="after")
+    def _ids_differ(self) -> Chain:
+        given = [step._id for step in self.steps if step._id]
+        doubled = sorted({name for name in given if given.count(name) > 1})
+        if doubled:
+            raise ValueError(f"two steps have the id {doubled[0]!r}")
+        return self
+
+    def needs(self) -> set[str]:
+        """The names of all cues that the steps need."""
+        return set().union(*(step.needs() for step in self.steps))
+
+    def retargets(self) -> bool:
+        """Whether any step changes the clean side."""
+        return any(step.retargets() for step in self.steps)
+
+    def draw(self, key: Key, severity: float | None = None) -> Draw:
+        """The draws of all steps for one image, as the ``steps`` of one draw."""
+        steps = []
+        for name, step in zip(self.ids, self.steps, strict=True):
+            with attributed(step, "drawing its settings"):
+                steps.append(step.draw(key.child(name), severity))
+        return Draw(seed=key.seed, steps=tuple(steps))
+
+    def apply(self, images: torch.Tensor, draws: Sequence[Draw], cues: Cues, light: Light = "encoded") -> torch.Tensor:
+        """The degraded images.
+
+        Args:
+            images: ``[B, 3, H, W]`` float32 in [0, 1].
+            draws: One draw of this chain an image.
+            cues: The cues that the steps need.
+            light: The light that ``images`` come in and go out in.
+        """
+        current = light
+        for index, step in enumerate(self.steps):
+            images, current = convert_light(images, current, step.light), step.light
+            with attributed(step, "degrading"):
+                images = step.apply(images, Draws([draw.steps[index] for draw in draws], images.device), cues)
+        return convert_light(images, current, light)
+
+    def retarget(
+        self, images: torch.Tensor, draws: Sequence[Draw], cues: Cues, light: Light = "encoded"
+    ) -> torch.Tensor:
+        """The clean images as the steps want them restored to; the very same tensor where no step changes them."""
+        current = light
+        for index, step in enumerate(self.steps):
+            if step.retargets():
+                images, current = convert_light(images, current, step.light), step.light
+                with attributed(step, "making the target"):
+                    images = step.retarget(images, Draws([draw.steps[index] for draw in draws], images.device), cues)
+        return convert_light(images, current, light)

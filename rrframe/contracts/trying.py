@@ -1,0 +1,142 @@
+"""Trying a degradation on whatever image is at hand, from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from rrframe.contracts.chain import Chain
+from rrframe.contracts.component import attributed, create
+from rrframe.contracts.cue import Cue, Cues
+from rrframe.contracts.degradation import Degradation, check_severity
+from rrframe.errors import RRFrameError
+from rrframe.imaging.layout import to_batch, to_pixels
+from rrframe.manager import get_manager
+from rrframe.rng import Key
+
+
+def load(name: str, **params: Any) -> Any:
+    """The component called ``name``, set by ``params``.
+
+    ```python
+    hazy = rrframe.load("haze/scattering", beta=0.02)(image, severity=0.5, seed=7)
+    ```
+
+    Raises:
+        RRFrameError: There is no such component, or ``params`` do not fit it.
+    """
+    return create(name, params)
+
+
+def compute_cues(
+    names: Iterable[str], images: torch.Tensor, keys: list[str], providers: dict[str, Cue] | None = None
+) -> Cues:
+    """The cues called ``names`` for clean ``images``, ``[B, 3, H, W]`` float32 in [0, 1] encoded, from ``providers``
+    or else the default ones.
+
+    Raises:
+        RRFrameError: Nothing provides one of them.
+    """
+    maps = {}
+    for name in sorted(names):
+        provider = (providers or {}).get(name) or default_provider(name)
+        with attributed(provider, f"computing the cue {name!r}"):
+            maps[name] = provider.compute(images, keys)
+    return Cues(maps)
+
+
+def default_provider(name: str) -> Cue:
+    """The provider of the cue ``name`` that is taken where nobody chose one.
+
+    Raises:
+        RRFrameError: There is none.
+    """
+    entry = get_manager().default_cue(name)
+    if entry is None:
+        raise RRFrameError(
+            f"nothing provides the cue {name!r}",
+            hint=f"pass cues={{{name!r}: ...}}, or see: rrframe plugins --kind cue",
+        )
+    return cast(Cue, create(entry.spec.name, kinds=("cue",)))
+
+
+def degrade_any(component: Degradation, image: Any, *, severity: float | None, seed: int, cues: Cues | None) -> Any:
+    """``Degradation.__call__``, where it is documented."""
+    check_severity(severity)
+    images, give_back = as_batch(image)
+    chain = Chain((component,))
+    draws = [chain.draw(image_key(seed, index), severity) for index in range(len(images))]
+    found = cues or compute_cues(component.needs(), images, [str(index) for index in range(len(images))])
+    return give_back(chain.apply(images, draws, found))
+
+
+def image_key(seed: int, index: int | str = 0, variant: int = 0) -> Key:
+    """The key of one image's randomness: (run seed, image key, variant), to which chains add the step id."""
+    return Key.of(seed, index, variant)
+
+
+def as_batch(image: Any) -> tuple[torch.Tensor, Callable[[torch.Tensor], Any]]:
+    """``image`` as ``[B, 3, H, W]`` float32 in [0, 1], and a function that gives such a batch back as what ``image``
+    was.
+
+    Raises:
+        RRFrameError: It is no image of a known form.
+    """
+    if isinstance(image, torch.Tensor):
+        return _from_tensor(image)
+    if isinstance(image, np.ndarray):
+        return _from_array(image)
+    if hasattr(image, "convert") and hasattr(image, "mode"):  # Pillow, without importing it for those who do not use it
+        return _from_pillow(image)
+    raise RRFrameError(f"an image is a Pillow image, a numpy array or a torch tensor, not {type(image).__name__}")
+
+
+def _from_tensor(image: torch.Tensor) -> tuple[torch.Tensor, Callable[[torch.Tensor], Any]]:
+    if image.ndim not in (3, 4) or image.shape[-3] != 3 or not image.is_floating_point():
+        raise RRFrameError(
+            f"a tensor is [3, H, W] or [B, 3, H, W] of floats in [0, 1], not {tuple(image.shape)} of {image.dtype}"
+        )
+    batch = image.unsqueeze(0) if image.ndim == 3 else image
+    batch = batch.to(torch.float32).contiguous(memory_format=torch.channels_last)
+    return batch, lambda done: (done[0] if image.ndim == 3 else done).to(image.dtype)
+
+
+def _from_array(image: np.ndarray) -> tuple[torch.Tensor, Callable[[torch.Tensor], Any]]:
+    grey, batched = image.ndim == 2, image.ndim == 4
+    pixels = image[..., None].repeat(3, axis=-1) if grey else image
+    if pixels.ndim not in (3, 4) or pixels.shape[-1] != 3:
+        raise RRFrameError(f"an array is [H, W], [H, W, 3] or [B, H, W, 3], not {image.shape}")
+    pixels = pixels if batched else pixels[None]
+    if np.issubdtype(image.dtype, np.floating):
+        images = torch.from_numpy(np.array(pixels, dtype=np.float32, order="C")).permute(0, 3, 1, 2)
+    elif image.dtype in (np.uint8, np.uint16):
+        images = torch.cat([to_batch(one) for one in pixels])
+    else:
+        raise RRFrameError(f"an array holds uint8, uint16 or floats in [0, 1], not {image.dtype}")
+
+    def give_back(done: torch.Tensor) -> np.ndarray:
+        if np.issubdtype(image.dtype, np.floating):
+            arrays = done.permute(0, 2, 3, 1).cpu().numpy().astype(image.dtype)
+        else:
+            arrays = np.stack([to_pixels(one, image.dtype) for one in done])
+        arrays = arrays.mean(axis=-1).astype(image.dtype) if grey else arrays
+        return arrays if batched else arrays[0]
+
+    return images, give_back
+
+
+def _from_pillow(image: Any) -> tuple[torch.Tensor, Callable[[torch.Tensor], Any]]:
+    from PIL import Image
+
+    alpha = image.getchannel("A") if "A" in image.getbands() else None
+
+    def give_back(done: torch.Tensor) -> Image.Image:
+        picture = Image.fromarray(to_pixels(done[0]))
+        if alpha is not None:
+            picture.putalpha(alpha)
+        return picture.convert("L") if image.mode == "L" else picture
+
+    return to_batch(np.asarray(image.convert("RGB"))), give_back

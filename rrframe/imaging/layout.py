@@ -1,0 +1,37 @@
+"""Between arrays as files have them and batches as operators want them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+
+def to_batch(pixels: np.ndarray) -> torch.Tensor:
+    """``[H, W, 3]`` uint8 or uint16 as ``[1, 3, H, W]`` float32 in [0, 1], channels_last: OpenCV can then work
+    on a view of it.
+    """
+    scaled = torch.from_numpy(np.ascontiguousarray(pixels)).to(torch.float32).div_(float(np.iinfo(pixels.dtype).max))
+    return scaled.permute(2, 0, 1).unsqueeze(0)
+
+
+def to_pixels(image: torch.Tensor, dtype: np.dtype | type = np.uint8) -> np.ndarray:
+    """``[3, H, W]`` float in [0, 1] as ``[H, W, 3]`` of an unsigned integer type: clamped first, then rounded
+    to the nearest, never truncated.
+    """
+    top = float(np.iinfo(dtype).max)
+    scaled = image.detach().to("cpu", torch.float32).permute(1, 2, 0).mul(top).clamp_(0.0, top).add_(0.5)
+    return np.ascontiguousarray(scaled.to(torch.uint8 if top == 255 else torch.int32).numpy().astype(dtype, copy=False))
+
+
+def hwc_view(image: torch.Tensor) -> np.ndarray:
+    """``[C, H, W]`` on a CPU as a contiguous ``[H, W, C]`` array: without a copy where the tensor is channels_last.
+
+    Read only, by convention.
+    """
+    return image.detach().permute(1, 2, 0).contiguous().numpy()
+
+
+def from_hwc(arrays: list[np.ndarray]) -> torch.Tensor:
+    """``[H, W, C]`` float32 arrays as ``[B, C, H, W]``, channels_last; without a copy where there is one."""
+    stacked = arrays[0][None] if len(arrays) == 1 else np.stack(arrays)
+    return torch.from_numpy(stacked).permute(0, 3, 1, 2)
