@@ -1,0 +1,66 @@
+# The two commands: `make demo` and `make test`. Python 3.11 or newer and make are all they need.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+
+PYTHON ?= python3
+WORKERS ?= 2
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+TORCH := $(shell grep '^torch==' constraints.txt)
+SAY = @printf '\033[1m%s\033[0m\n'
+
+help:  ## Tell what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+demo: .venv/ready  ## Degrade the sample photographs and tell where the page with the pictures lies
+	$(SAY) "Degrading the photographs that come with scikit-image and scikit-learn"
+	@$(BIN)/rrframe run recipes/quickstart.yaml --out runs/quickstart
+	$(SAY) "Before and after, side by side: $(CURDIR)/runs/quickstart/report.html"
+
+test: lint docs  ## Check everything: style, types, docs, tests
+	$(SAY) "Running the tests, $(WORKERS) at a time"
+	@$(BIN)/pytest -n $(WORKERS)
+
+lint: .venv/ready-to-develop  ## Check style and types
+	$(SAY) "Checking style (ruff) and types (mypy)"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+docs: .venv/ready-to-develop  ## Check the generated pages and build the documentation into site/
+	$(SAY) "Building the documentation"
+	@$(BIN)/python docs/generate.py --check
+	@$(BIN)/mkdocs build --strict --quiet
+	@echo "$(CURDIR)/site/index.html"
+
+pages: .venv/ready-to-develop  ## Write the generated pages of the documentation again
+	@$(BIN)/python docs/generate.py
+
+bench: .venv/ready  ## Measure speed and memory on this machine
+	@$(BIN)/rrframe bench synthesis
+
+clean:  ## Remove everything that these commands made, .venv and runs/quickstart included
+	rm -rf .venv build dist site runs/quickstart *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Set-up. The stamps are older than what they depend on only when something has to be installed again.
+.venv/ready: pyproject.toml constraints.txt | .venv/bin/python
+	$(SAY) "Installing $(TORCH), some hundred MB the first time"
+	@$(PIP) $(TORCH)
+	$(SAY) "Installing rrframe"
+	@$(PIP) --editable .
+	@touch $@
+
+.venv/ready-to-develop: .venv/ready
+	$(SAY) "Installing what tests and documentation need"
+	@$(PIP) --editable '.[dev,docs]'
+	@touch $@
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "rrframe needs Python 3.11 or newer; say which with: make PYTHON=python3.12"; exit 1; }
+	$(SAY) "Making .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
+
+.PHONY: help demo test lint docs pages bench clean
