@@ -41,6 +41,8 @@ class Sink(Component):
     """
 
     kind: ClassVar[str] = "sink"
+    places: ClassVar[dict[str, str]] = {}
+    """The columns that ``ShardWriter.add`` gives, each with its type: ``int64`` or ``string``."""
     pairs_per_shard: int
     """How many pairs are tried for a shard; dropped ones leave it smaller."""
 

@@ -1,0 +1,1 @@
+"""Pairs on disk: tar shards, the manifests that commit them, and reading by offset."""

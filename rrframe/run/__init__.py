@@ -1,0 +1,1 @@
+"""What every kind of run shares: its folder, its lock, its events, its progress."""

@@ -1,0 +1,79 @@
+"""``rrframe run``: run a recipe, or continue a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from rrframe.errors import RRFrameError
+from rrframe.recipe import load_recipe
+from rrframe.synthesis.run import Options, Summary, describe, plan_synthesis, run_synthesis
+
+
+def _shards(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    first, colon, last = value.partition(":")
+    if not (colon and first.isdecimal() and last.isdecimal()):
+        raise click.BadParameter(f"{value!r} is not FIRST:LAST, such as 0:10 for the first ten")
+    return int(first), int(last)
+
+
+@click.command()
+@click.argument("recipe")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="The run's folder.  [default: runs/NAME]")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change the recipe: --set tasks.haze.weight=2"
+)
+@click.option("--shards", callback=_shards, metavar="FIRST:LAST", help="Only these shards, the last excluded.")
+@click.option("--plan", "plan_only", is_flag=True, help="Show what would be done, and do nothing.")
+@click.option("--retry-failed", is_flag=True, help="Try pairs again that could not be made.")
+@click.option("--strict", is_flag=True, help="Exit with 1 if any pair could not be made.")
+def command(
+    recipe: str,
+    out: Path | None,
+    overrides: tuple[str, ...],
+    shards: tuple[int, int] | None,
+    plan_only: bool,
+    retry_failed: bool,
+    strict: bool,
+) -> None:
+    """Run RECIPE, a YAML file or the name of a shipped recipe.
+
+    Running it again continues where the first run ended, however that was, and gives the same bytes.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    loaded = load_recipe(recipe, overrides)
+    folder = out or Path("runs") / loaded.name
+    if plan_only:
+        for name, value in describe(plan_synthesis(loaded, folder)):
+            console.print(f"{name + ':':<14}{value}")
+        return
+    console.print(f"running {loaded.name} in {folder}")
+    try:
+        summary = run_synthesis(loaded, folder, Options(shards, retry_failed), console)
+    except KeyboardInterrupt:
+        console.print(f"stopped; finished shards stay in {folder}, and the same command continues")
+        raise
+    _tell(summary, console)
+    if strict and summary.unmade:
+        raise _Unmade(f"{summary.unmade} pairs could not be made", hint="the report lists them with the reasons")
+
+
+class _Unmade(RRFrameError):
+    exit_code = 1
+
+
+def _tell(summary: Summary, console: Console) -> None:
+    counts = ", ".join(f"{count} {status}" for status, count in sorted(summary.statuses.items())) or "no pairs"
+    if summary.made:
+        console.print(f"made {summary.made} of {summary.shards} shards in {summary.seconds:.1f} s: {counts}")
+    else:
+        console.print(f"nothing left to do, {summary.shards} shards are finished: {counts}")
+    if summary.unmade:
+        console.print(
+            f"{summary.unmade} pairs could not be made; the report tells why, --retry-failed tries them again"
+        )
+    console.print(f"report: {summary.report}")
