@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, PrivateAttr, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
-from rrframe.contracts.problems import from_error, nested, problem, translate
+from rrframe.contracts.problems import Location, failure, from_error, nested, problem, translate
 from rrframe.errors import RRFrameError, RRFrameErrors, did_you_mean
 from rrframe.manager import get_manager
 
@@ -60,7 +60,7 @@ class Component(BaseModel):
         try:
             return cls.model_validate(dict(params))
         except ValidationError as error:
-            raise RRFrameErrors([problem for _, problem in translate(error, cls.model_fields)]) from None
+            raise RRFrameErrors([found for _, found in translate(error, model=cls, given=params)]) from None
 
 
 def create(name: str, params: Mapping[str, Any] | None = None, *, kinds: tuple[str, ...] = ()) -> Component:
@@ -72,12 +72,12 @@ def create(name: str, params: Mapping[str, Any] | None = None, *, kinds: tuple[s
     """
     manager = get_manager()
     entry = manager.find(name, *kinds)
-    component = manager.load(entry)
+    cls = manager.load(entry)
     try:
         return manager.create(name, params, kinds=kinds)
     except ValidationError as error:
-        lined = nested(error, (), known=component.model_fields, component=name, plugin=str(entry.plugin))
-        raise RRFrameErrors([found for _, found in translate(lined)]) from None
+        found = translate(error, model=cls, given=params or {}, component=name, plugin=str(entry.plugin))
+        raise RRFrameErrors([each for _, each in found]) from None
 
 
 @contextmanager
@@ -130,60 +130,47 @@ class Used:
                 hint=f"rrframe plugins --kind {self.kinds[0]}",
             )
         allowed = {"use", "params"} | ({"id"} if "degradation" in self.kinds else set())
-        lines: list[Any] = [
-            {
-                "type": problem(f"unknown key {key!r}", hint=did_you_mean(str(key), allowed)),
-                "loc": (str(key),),
-                "input": value[key],
-            }
+        problems: dict[Location, Any] = {
+            (str(key),): problem(f"unknown key {str(key)!r}", hint=did_you_mean(str(key), allowed))
             for key in value
             if key not in allowed
-        ]
-        component: Component | None = None
+        }
+        name = value.get("id")
+        if "id" in allowed and name is not None and (not isinstance(name, str) or not name):
+            problems["id",] = problem(f"an id is a word, not {name!r}")
         try:
             component = self._create(value)
         except ValidationError as error:
-            lines += [
-                {"type": problem(line["msg"], **_context(line)), "loc": line["loc"], "input": line["input"]}
-                for line in error.errors()
-            ]
-        if lines or component is None:
-            raise ValidationError.from_exception_data("component", lines)
-        if value.get("id") is not None:
-            component._id = str(value["id"])
+            problems |= nested(error)
+        if problems:
+            raise failure(problems)
+        component._id = name
         return component
 
     def _create(self, value: Mapping[str, Any]) -> Component:
         name, params = value.get("use"), value.get("params")
         if not isinstance(name, str):
-            raise _at(
-                "use",
-                problem("'use' is missing: it names the component", hint=f"rrframe plugins --kind {self.kinds[0]}"),
-                name,
-            )
+            listing = f"rrframe plugins --kind {self.kinds[0]}"
+            raise failure({("use",): problem("'use' is missing: it names the component", hint=listing)})
         if params is not None and not isinstance(params, Mapping):
-            raise _at("params", problem("params must be a mapping of names to values"), params)
+            raise failure({("params",): problem("params must be a mapping of names to values")})
         manager = get_manager()
         try:
             entry = manager.find(name, *self.kinds)
             cls = manager.load(entry)
         except RRFrameError as error:
-            raise _at("use", from_error(error), name) from None
+            raise failure({("use",): from_error(error)}) from None
+        where = {"component": name, "plugin": str(entry.plugin)}
         try:
             return manager.create(name, params, kinds=self.kinds)
         except ValidationError as error:
-            raise nested(error, ("params",), known=cls.model_fields, component=name, plugin=str(entry.plugin)) from None
+            raise failure(nested(error, ("params",), model=cls, given=params or {}, **where)) from None
+        except Exception as error:  # a plugin's own validator fell over
+            said = problem(f"making it failed: {type(error).__name__}: {error}", **where)
+            raise failure({("params",): said}) from error
 
 
 def as_use(component: Component) -> dict[str, Any]:
     """``component`` as a recipe writes it, every default filled in."""
     written: dict[str, Any] = {"use": component.name, "params": component.params()}
     return written | ({"id": component._id} if component._id else {})
-
-
-def _context(line: Any) -> dict[str, str]:
-    return {key: value for key, value in line.get("ctx", {}).items() if key != "message"}
-
-
-def _at(key: str, error: Any, value: Any) -> ValidationError:
-    return ValidationError.from_exception_data("component", [{"type": error, "loc": (key,), "input": value}])

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from rrframe.errors import RRFrameError, did_you_mean
 
 _TYPE = "rrframe"
+_UNKNOWN: Any = object()  # what was given is not known here, or nothing was
+_PLAIN = {  # pydantic's type of an error -> what it means in a recipe
+    "dict_type": "a mapping of names to values is needed here",
+    "list_type": "a list is needed here",
+    "model_attributes_type": "a mapping of names to values is needed here",
+    "model_type": "a mapping of names to values is needed here",
+    "tuple_type": "a list is needed here",
+}
+
+Location = tuple[str | int, ...]
 
 
 def problem(message: str, **context: str | None) -> PydanticCustomError:
@@ -26,36 +36,60 @@ def from_error(error: RRFrameError) -> PydanticCustomError:
     return problem(error.message, component=error.component, plugin=error.plugin, hint=error.hint)
 
 
+def failure(problems: Mapping[Location, PydanticCustomError]) -> ValidationError:
+    """Several problems, each at a location below the validator that raises them, as the one error pydantic carries."""
+    lines = [InitErrorDetails(type=kind, loc=location, input=None) for location, kind in problems.items()]
+    return ValidationError.from_exception_data("recipe", lines)
+
+
 def nested(
     error: ValidationError,
-    prefix: Sequence[str | int],
+    prefix: Location = (),
     *,
-    known: Iterable[str] = (),
+    model: type[BaseModel] | None = None,
+    given: Any = _UNKNOWN,
     component: str | None = None,
     plugin: str | None = None,
-) -> ValidationError:
-    """``error`` moved under ``prefix``, each line told which component and plugin it concerns.
+) -> dict[Location, PydanticCustomError]:
+    """The problems of ``error`` under ``prefix``, each told which component and plugin it concerns.
 
-    ``known``: the keys that are allowed.
+    Args:
+        error: What pydantic found.
+        prefix: Where what it looked at lies.
+        model: The model that refused, whose fields make the hints for unknown keys.
+        given: What it was given, which tells the parts of a location that a user wrote from those pydantic adds.
+        component: The component concerned, unless an inner one is known.
+        plugin: Its plugin.
     """
-    lines: list[InitErrorDetails] = []
-    for line in error.errors(include_url=False):
-        context = {"component": component, "plugin": plugin, "hint": _hint(line, known)} | _own_context(line)
-        lines.append(
-            InitErrorDetails(type=problem(_message(line), **context), loc=(*prefix, *line["loc"]), input=line["input"])
-        )
-    return ValidationError.from_exception_data(error.title, lines)
+    return {
+        (*prefix, *line.location): problem(line.message, **{"component": component, "plugin": plugin} | line.context)
+        for line in _lines(error, model, given)
+    }
 
 
 def translate(
-    error: ValidationError, known: Mapping[str, Any] | None = None
-) -> list[tuple[tuple[str | int, ...], RRFrameError]]:
-    """Every line of ``error`` as a location and an ``RRFrameError`` whose path is set."""
-    found = []
-    for line in error.errors(include_url=False):
-        context = {"hint": _hint(line, known or ())} | _own_context(line)
-        found.append((line["loc"], RRFrameError(_message(line), path=path_text(line["loc"]), **context)))
-    return found
+    error: ValidationError,
+    *,
+    model: type[BaseModel] | None = None,
+    given: Any = _UNKNOWN,
+    component: str | None = None,
+    plugin: str | None = None,
+) -> list[tuple[Location, RRFrameError]]:
+    """Every problem of ``error`` as a location and an ``RRFrameError`` whose path is set.
+
+    The arguments are those of ``nested``.
+    """
+    return [
+        (
+            line.location,
+            RRFrameError(
+                line.message,
+                path=path_text(line.location),
+                **{"component": component, "plugin": plugin} | line.context,
+            ),
+        )
+        for line in _lines(error, model, given)
+    ]
 
 
 def path_text(location: Sequence[str | int]) -> str:
@@ -66,21 +100,75 @@ def path_text(location: Sequence[str | int]) -> str:
     return text
 
 
+class _Line(NamedTuple):
+    location: Location
+    message: str
+    context: dict[str, str]
+
+
+def _lines(error: ValidationError, model: type[BaseModel] | None, given: Any) -> Iterator[_Line]:
+    found: dict[Location, _Line] = {}
+    for line in error.errors(include_url=False):
+        location = _written(line, given)
+        context = _own_context(line)
+        if line["type"] == "extra_forbidden" and model:
+            context["hint"] = did_you_mean(str(line["loc"][-1]), _fields_at(model, line["loc"][:-1]))
+        message = _message(line)
+        if location in found:  # the branches of a union: int | "auto"
+            message = f"{found[location].message}; or: {message}"
+        found[location] = _Line(location, message, context)
+    return iter(found.values())
+
+
 def _message(line: Any) -> str:
-    if line["type"] == "extra_forbidden":
+    kind, context = line["type"], line.get("ctx", {})
+    if kind == "extra_forbidden":
         return f"unknown key {line['loc'][-1]!r}"
-    if line["type"] == "missing":
+    if kind == "missing":
         return f"{line['loc'][-1]!r} is missing"
-    if line["type"] == "value_error":
-        return str(line["ctx"]["error"])
-    return str(line["msg"])
-
-
-def _hint(line: Any, known: Iterable[str]) -> str | None:
-    return did_you_mean(str(line["loc"][-1]), known) if line["type"] == "extra_forbidden" and known else None
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "too_short":
+        return f"at least {context['min_length']} needed here, not {context['actual_length']}"
+    return _PLAIN.get(kind) or str(line["msg"])
 
 
 def _own_context(line: Any) -> dict[str, str]:
-    return (
-        {key: value for key, value in line.get("ctx", {}).items() if key != "message"} if line["type"] == _TYPE else {}
-    )
+    if line["type"] != _TYPE:
+        return {}
+    return {key: value for key, value in line.get("ctx", {}).items() if key != "message"}
+
+
+def _written(line: Any, given: Any) -> Location:
+    """The location without what pydantic adds to it: ``[key]``, and the names of a union's branches."""
+    if given is _UNKNOWN:
+        return tuple(part for part in line["loc"] if part != "[key]")
+    location: list[str | int] = []
+    here = given
+    for part in line["loc"]:
+        if part == "[key]":
+            continue
+        if part in (here if isinstance(here, Mapping) else range(len(here)) if isinstance(here, (list, tuple)) else ()):
+            location, here = [*location, part], here[part]
+        elif (here is None or here is _UNKNOWN or isinstance(here, Mapping)) and line["type"] in ("missing", _TYPE):
+            location, here = [*location, part], _UNKNOWN  # what should be there and is not
+    return tuple(location)
+
+
+def _fields_at(model: type[BaseModel], location: Sequence[str | int]) -> Sequence[str]:
+    """The fields of the model that lies at ``location`` below ``model``."""
+    for part in location:
+        field = model.model_fields.get(str(part))
+        if field is not None:
+            inner = next(_models_in(field.annotation), None)
+            if inner is None:
+                return ()
+            model = inner
+    return list(model.model_fields)
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)

@@ -1,0 +1,37 @@
+"""The recipes that come with rrframe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from rrframe.errors import RRFrameError, did_you_mean
+
+
+@lru_cache(maxsize=1)
+def shipped_recipes() -> dict[str, Traversable]:
+    """The file of each shipped recipe by name: its path below ``recipes/``, without the suffix."""
+    return dict(sorted(_below(files("rrframe_recipes"), "")))
+
+
+def find_shipped(name: str) -> Traversable:
+    """The file of the shipped recipe ``name``.
+
+    Raises:
+        RRFrameError: There is none.
+    """
+    known = shipped_recipes()
+    if name not in known:
+        hint = did_you_mean(name, known, listing="rrframe recipes")
+        raise RRFrameError(f"no file and no shipped recipe is called {name!r}", hint=hint)
+    return known[name]
+
+
+def _below(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]]:
+    for item in folder.iterdir():
+        if item.is_dir():
+            yield from _below(item, f"{prefix}{item.name}/")
+        elif item.name.endswith(".yaml"):
+            yield prefix + item.name.removesuffix(".yaml"), item
