@@ -16,7 +16,7 @@ from rrframe.errors import RRFrameError, RRFrameErrors, did_you_mean
 from rrframe.recipe.models import RECIPES, SynthesisRecipe
 from rrframe.recipe.overrides import Override, apply_override, parse_override
 from rrframe.recipe.shipped import find_shipped
-from rrframe.recipe.text import FLOAT, MOST_BYTES, Node, read_yaml
+from rrframe.recipe.yaml import FLOAT, MOST_BYTES, Node, read_yaml
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ class TaskMix(_Section):
 class SynthesisRecipe(_Section):
     """Makes pairs of degraded and clean images from a source of clean ones."""
 
-    kind: Literal["synthesis"] = "synthesis"
+    kind: Literal["synthesis"]
     """What kind of run this is."""
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)
     """Names the run and its folder: letters, digits, '.', '_' and '-'. By default the file's name."""

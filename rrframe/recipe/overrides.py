@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rrframe.contracts.problems import Location, path_text
 from rrframe.errors import RRFrameError
-from rrframe.recipe.text import plain_scalar, read_yaml
+from rrframe.recipe.yaml import parse_value
 
 _PART = re.compile(r"(?P<key>[^.\[\]=]+)(?P<indices>(\[[0-9]{1,9}\])*)")
 
@@ -31,12 +30,8 @@ class Override:
 def parse_override(text: str) -> Override:
     """``a.b[0].c=VALUE`` as an override.
 
-    A value that opens with ``[``, ``{``, ``"`` or ``'`` is YAML. Anything else is one plain value as it stands, so
-    that a path may hold ``:``, ``#`` or ``=``: a number, ``true``, ``false`` or ``null`` where it reads as one, and
-    nothing at all is null. Quote what shall stay a string: ``'name="1"'``.
-
     Raises:
-        RRFrameError: It is not of that form.
+        RRFrameError: It is not of that form, or the value is not one that ``parse_value`` reads.
     """
     path, equals, value = text.partition("=")
     place = f"--set {text}"
@@ -52,7 +47,7 @@ def parse_override(text: str) -> Override:
                 f"{path!r} is no path in a recipe", place=place, hint="paths are written as tasks.haze.chain[0].params"
             )
         location += [match["key"], *map(int, re.findall("[0-9]+", match["indices"]))]
-    return Override(tuple(location), _value(value.strip(), place), text)
+    return Override(tuple(location), parse_value(value, place), text)
 
 
 def apply_override(data: Any, override: Override) -> Location:
@@ -109,12 +104,3 @@ def _named(value: Any) -> str:
     if isinstance(value, dict):
         return "a mapping"
     return "a list" if isinstance(value, list) else repr(value)
-
-
-def _value(text: str, place: str) -> Any:
-    if text[:1] in ("[", "{", '"', "'"):
-        return read_yaml(text, place).plain()
-    try:
-        return plain_scalar(text)
-    except ValueError:
-        raise RRFrameError("this number has too many digits", place=place) from None

@@ -80,12 +80,26 @@ def read_yaml(text: str | bytes, origin: str) -> Node:
     return _Reader(text, origin).document()
 
 
-def plain_scalar(text: str) -> Any:
-    """What an unquoted scalar means in YAML 1.2's core schema.
+def parse_value(text: str, origin: str = "the command line") -> Any:
+    """A value written on a command line.
+
+    One that opens with ``[``, ``{``, ``"`` or ``'`` is YAML. Anything else is a plain scalar as it stands, so that a
+    path may hold ``:``, ``#`` or ``=``: a number, ``true``, ``false`` or ``null`` where it reads as one, and nothing
+    at all is null. Quotes keep a string a string: ``'"1"'``.
 
     Raises:
-        ValueError: It is a number too long to be one.
+        RRFrameError: It is neither.
     """
+    text = text.strip()
+    if text.startswith(("[", "{", '"', "'")):
+        return read_yaml(text, origin).plain()
+    try:
+        return _plain_scalar(text)
+    except ValueError:
+        raise RRFrameError("this number has too many digits", place=origin) from None
+
+
+def _plain_scalar(text: str) -> Any:
     if _NULL.fullmatch(text):
         return None
     if _TRUE.fullmatch(text):
@@ -162,7 +176,7 @@ class _Reader:
         if not event.implicit[0]:  # quoted or a block of text
             return event.value
         try:
-            return plain_scalar(event.value)
+            return _plain_scalar(event.value)
         except ValueError:
             self._refuse(event, "this number has too many digits")
 
