@@ -9,6 +9,7 @@ import click
 
 from rrframe.contracts.chain import Chain
 from rrframe.contracts.component import create
+from rrframe.contracts.cue import PARTNER
 from rrframe.contracts.degradation import Degradation, check_severity
 from rrframe.contracts.trying import image_key
 from rrframe.errors import RRFrameError
@@ -16,7 +17,7 @@ from rrframe.imaging.reading import read_photograph
 from rrframe.imaging.writing import write_picture
 from rrframe.pairs.files import write_whole
 from rrframe.recipe.yaml import parse_value
-from rrframe.synthesis.record import PARTNER, Origin, Record, render
+from rrframe.synthesis.record import Origin, Record, render
 
 
 @click.command()
@@ -70,7 +71,7 @@ def _param(text: str) -> tuple[str, Any]:
     dial, equals, value = text.partition("=")
     if not equals or not dial:
         raise RRFrameError(f"-p {text} is not DIAL=VALUE", hint="such as -p beta=0.02")
-    return dial, parse_value(value)
+    return dial, parse_value(value, f"-p {text}")
 
 
 def _short(value: Any) -> str:

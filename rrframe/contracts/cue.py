@@ -11,6 +11,9 @@ import torch
 from rrframe.contracts.component import Component
 from rrframe.errors import RRFrameError
 
+PARTNER = "partner"
+"""The cue that no component computes: a second picture of the source, which the host provides."""
+
 
 class Cue(Component):
     """Computes one map an image.

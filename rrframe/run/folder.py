@@ -94,11 +94,9 @@ class RunFolder:
             write_whole(kept, text)
             return False
         before = yaml.safe_load(kept.read_text(encoding="utf-8"))
-        shown = [_comparable(recipe, aside) for recipe in (before, resolved)]
-        if shown[0] != shown[1]:
-            lines = difflib.unified_diff(
-                *(part.splitlines() for part in shown), "this folder", "this recipe", lineterm="", n=1
-            )
+        there, here = _comparable(before, aside), _comparable(resolved, aside)
+        if there != here:
+            lines = difflib.unified_diff(there, here, "this folder", "this recipe", lineterm="", n=1)
             raise RRFrameError(
                 f"{self.path} holds a run of another recipe:\n    " + "\n    ".join(lines),
                 hint="choose another folder with --out, or undo the change to continue this run",
@@ -157,8 +155,9 @@ def disk_error(error: BaseException | None, folder: Path) -> RunFailed | None:
     return None
 
 
-def _comparable(recipe: dict[str, Any], aside: tuple[str, ...]) -> str:
-    return yaml.safe_dump({key: value for key, value in recipe.items() if key not in aside}, sort_keys=False)
+def _comparable(recipe: dict[str, Any], aside: tuple[str, ...]) -> list[str]:
+    shown = {key: value for key, value in recipe.items() if key not in aside}
+    return yaml.safe_dump(shown, sort_keys=False).splitlines()
 
 
 def _is_held(path: Path) -> bool:

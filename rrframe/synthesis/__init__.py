@@ -1,0 +1,1 @@
+"""Synthesis: from clean photographs to shards of pairs."""

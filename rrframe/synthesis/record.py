@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rrframe.contracts.chain import Chain
 from rrframe.contracts.component import Component, Used
-from rrframe.contracts.cue import Cue, Cues
+from rrframe.contracts.cue import PARTNER, Cue, Cues
 from rrframe.contracts.draw import Draw
 from rrframe.contracts.problems import translate
 from rrframe.contracts.source import Photograph
@@ -25,9 +25,6 @@ from rrframe.contracts.trying import compute_cues, default_provider
 from rrframe.errors import RRFrameError, RRFrameErrors
 from rrframe.imaging.layout import to_batch, to_pixels
 from rrframe.rng import Key
-
-PARTNER = "partner"
-"""The cue that the run itself provides: a second picture of the source."""
 
 
 class Origin(BaseModel):
@@ -53,9 +50,8 @@ class Record(BaseModel):
     draw: Draw
     versions: dict[str, str] = {}
 
-    @classmethod
+    @staticmethod
     def of(
-        cls,
         chain: Chain,
         key: Key,
         *,
@@ -66,13 +62,13 @@ class Record(BaseModel):
         severity: float | None = None,
         partner: Origin | None = None,
         cues: dict[str, Cue] | None = None,
-    ) -> Self:
+    ) -> Record:
         """Draw the settings of ``chain`` at ``key`` and note all that goes into the pair.
 
         ``cues`` may hold more than the chain needs.
         """
         used = {name: (cues or {}).get(name) or default_provider(name) for name in sorted(chain.needs() - {PARTNER})}
-        return cls.model_construct(
+        return Record.model_construct(
             source=source,
             task=task,
             seed=seed,
@@ -96,12 +92,13 @@ class Record(BaseModel):
             data = json.loads(text)
         except ValueError as error:
             raise RRFrameError(f"not a record: {error}", hint="rrframe degrade --record FILE writes one") from None
+        if isinstance(data, dict):
+            data = data.get("record", data)  # in a pair's JSON file the record is one of its parts
         try:
-            return cls.model_validate(data.get("record", data) if isinstance(data, dict) else data)
+            return cls.model_validate(data)
         except ValidationError as error:
-            raise RRFrameErrors(
-                [found for _, found in translate(error, cls.model_fields)], message="the record cannot be used"
-            ) from None
+            found = [each for _, each in translate(error, model=cls, given=data)]
+            raise RRFrameErrors(found, message="the record cannot be used") from None
 
     def written(self) -> dict[str, Any]:
         """The record as JSON-able data."""

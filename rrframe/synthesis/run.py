@@ -149,6 +149,8 @@ class _Synthesis:
 
     def _hear(self, event: Event, watch: Watch) -> None:
         if event.what == "sample" and event.sample is not None:
+            if not self.results and not self.at_work:
+                self.folder.log("working")  # the workers have started: rates count from here
             self.at_work[event.unit] = event.sample
         elif event.what == "died":
             self.at_work.pop(event.unit, None)

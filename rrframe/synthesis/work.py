@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from rrframe.contracts.component import attributed
+from rrframe.contracts.cue import PARTNER
 from rrframe.contracts.engine import Unit
 from rrframe.contracts.sink import ShardWriter
 from rrframe.contracts.source import Photograph
@@ -22,7 +23,7 @@ from rrframe.manager import get_manager
 from rrframe.pairs.manifest import write_manifest
 from rrframe.recipe.models import SynthesisRecipe
 from rrframe.synthesis.plan import PairPlan, Plan, read_listing
-from rrframe.synthesis.record import PARTNER, Origin, Record, render
+from rrframe.synthesis.record import Origin, Record, render
 
 
 @dataclass
@@ -86,7 +87,8 @@ class SynthesisWork:
         return {"recipe": self.recipe, "folder": self.folder}
 
     def __call__(self, unit: Unit, begin: Callable[[int], None]) -> ShardResult:
-        result, rows = ShardResult(), []
+        result = ShardResult()
+        rows: list[dict[str, Any]] = []
         clean = _Clean("")
         with self.recipe.sink.open(self.folder, unit.number) as writer:
             for index in self.plan.shard(unit.number):
