@@ -6,7 +6,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 WORKERS ?= 2
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --constraint constraints.txt
 TORCH := $(shell grep '^torch==' constraints.txt)
 SAY = @printf '\033[1m%s\033[0m\n'
 
