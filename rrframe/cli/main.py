@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Mapping
 from typing import NoReturn
 
 import click
@@ -36,11 +37,11 @@ class Commands(click.Group):
     """The commands above, imported when they are called, and after them those that plugins add."""
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return sorted({*COMMANDS, *self._plugin_commands(context)})
+        return sorted({*COMMANDS, *self._plugin_commands()})
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
-            return self._plugin_commands(context).get(name)
+            return self._plugin_commands().get(name)
         module, _ = COMMANDS[name]
         command = getattr(importlib.import_module(f"rrframe.cli.{module}"), _ATTRIBUTES.get(name, "command"))
         assert isinstance(command, click.Command)
@@ -50,7 +51,7 @@ class Commands(click.Group):
         rows = {name: line for name, (_, line) in COMMANDS.items()}
         with formatter.section("Commands"):
             formatter.write_dl(sorted(rows.items()))
-        added = self._plugin_commands(context)
+        added = self._plugin_commands()
         if added:
             with formatter.section("Commands of plugins"):
                 formatter.write_dl([(name, command.get_short_help_str(100)) for name, command in sorted(added.items())])
@@ -61,24 +62,16 @@ class Commands(click.Group):
         name = args[0]
         if not name.startswith("-") and self.get_command(context, name) is None:
             from rrframe.errors import did_you_mean
-
-            raise RRFrameError(
-                f"no command is called {name!r}",
-                hint=did_you_mean(name, self.list_commands(context), listing="rrframe --help"),
-            )
-        return super().resolve_command(context, args)
-
-    def _plugin_commands(self, context: click.Context) -> dict[str, click.Command]:
-        if "added" not in context.meta:
             from rrframe.manager import get_manager
 
-            scratch = click.Group()
-            get_manager().add_commands(scratch)
-            context.meta["added"] = {
-                name: command for name, command in scratch.commands.items() if name not in COMMANDS
-            }
-        added: dict[str, click.Command] = context.meta["added"]
-        return added
+            near = did_you_mean(name, self.list_commands(context), listing="rrframe --help")
+            raise RRFrameError(f"no command is called {name!r}", hint=near + get_manager().broken_hint())
+        return super().resolve_command(context, args)
+
+    def _plugin_commands(self) -> Mapping[str, click.Command]:
+        from rrframe.manager import get_manager
+
+        return get_manager().commands(taken=COMMANDS)
 
 
 def _print_version(context: click.Context, parameter: click.Parameter, value: bool) -> None:

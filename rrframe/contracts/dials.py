@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, TypeVar, Unpack
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -14,6 +15,7 @@ from pydantic_core import CoreSchema, core_schema
 from rrframe.errors import did_you_mean
 
 Value = float | int | str | bool
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,7 @@ class Law:
     @property
     def ends(self) -> tuple[Value, Value]:
         """The first and the last value that can come out."""
-        if self.name == "truncated_normal":
-            return self.arguments[2], self.arguments[3]
-        return self.arguments[0], self.arguments[-1]
+        return _ends(self.name, self.arguments)
 
     def sample(self, generator: random.Random) -> Value:
         if self.name == "fixed":
@@ -36,23 +36,22 @@ class Law:
         if self.name == "choice":
             return generator.choice(self.arguments)
         numbers = [float(argument) for argument in self.arguments]
+        first, last = _ends(self.name, numbers)
         if self.name == "integers":
-            return generator.randint(int(numbers[0]), int(numbers[1]))
+            return generator.randint(int(first), int(last))
         if self.name == "log_uniform":
-            return math.exp(generator.uniform(math.log(numbers[0]), math.log(numbers[1])))
+            return _within(math.exp(generator.uniform(math.log(first), math.log(last))), first, last)
         if self.name == "truncated_normal":
-            mean, deviation, low, high = numbers
-            return _truncated_normal(generator, mean, deviation, low, high)
-        return generator.uniform(*numbers)
+            return _truncated_normal(generator, *numbers)
+        return _within(generator.uniform(first, last), first, last)
 
     def written(self) -> Any:
         """As YAML has it: a bare value, or ``{uniform: [0.1, 0.5]}``."""
         return self.arguments[0] if self.name == "fixed" else {self.name: list(self.arguments)}
 
     def __str__(self) -> str:
-        return (
-            str(self.arguments[0]) if self.name == "fixed" else f"{self.name}({', '.join(map(_short, self.arguments))})"
-        )
+        listed = ", ".join(map(_short, self.arguments))
+        return listed if self.name == "fixed" else f"{self.name}({listed})"
 
 
 # How many arguments each distribution takes; choice takes any number.
@@ -71,6 +70,11 @@ class Dial:
         power: How the way from mild to severe is walked: ``mild + (severe - mild) * severity ** power``.
         unit: The unit, for people.
         about: What it does, for people.
+        whole: Only whole numbers are accepted and come out.
+        options: Nothing but these is accepted. ``mild`` is the first or the last, and severity walks through them.
+
+    Raises:
+        ValueError: The settings contradict each other, such as a distribution that reaches outside the bounds.
     """
 
     law: Law
@@ -80,9 +84,21 @@ class Dial:
     power: float = 1.0
     unit: str = ""
     about: str = ""
+    whole: bool = False
+    options: tuple[Value, ...] = ()
 
     def __post_init__(self) -> None:
-        self._check(self.law)
+        if self.power <= 0:
+            raise ValueError(f"power must be above 0, not {_short(self.power)}")
+        if self.options:
+            if self.mild not in (None, self.options[0], self.options[-1]):
+                raise ValueError(f"mild must be the first or the last option, not {self.mild!r}")
+            return
+        for value in (*(self.law.arguments if self.law.name == "choice" else self.law.ends), self.mild):
+            if value is not None and self.low is not None and float(value) < self.low:
+                raise ValueError(f"{_short(value)} is below {_short(self.low)}, the least this dial takes")
+            if value is not None and self.high is not None and float(value) > self.high:
+                raise ValueError(f"{_short(value)} is above {_short(self.high)}, the most this dial takes")
 
     @property
     def severe(self) -> Value | None:
@@ -90,9 +106,10 @@ class Dial:
         if self.mild is None:
             return None
         first, last = self.law.ends
-        if isinstance(self.mild, (int, float)) and isinstance(first, (int, float)) and isinstance(last, (int, float)):
-            return max((first, last), key=lambda end: abs(end - self.mild))  # type: ignore[operator]
-        return first if last == self.mild else last
+        if self.options:
+            return last if self.mild == self.options[0] else first
+        mild = float(self.mild)
+        return max((first, last), key=lambda end: abs(float(end) - mild))
 
     def take(self, generator: random.Random, severity: float | None = None) -> Value:
         """A value: from the distribution, or for a ``severity`` in [0, 1] on the way from mild to severe where the
@@ -100,57 +117,83 @@ class Dial:
 
         A dial fixed by the user stays where they put it.
         """
-        if severity is None or self.mild is None or self.law.name == "fixed":
-            return self.law.sample(generator)
-        if self.law.name == "choice":
-            options = self.law.arguments if self.severe == self.law.arguments[-1] else self.law.arguments[::-1]
-            return options[round(severity * (len(options) - 1))]
-        mild, severe = float(self.mild), float(self.severe)  # type: ignore[arg-type]
-        value = mild + (severe - mild) * severity**self.power
-        return round(value) if self.law.name == "integers" else value
+        if severity is None or self.mild is None or self.severe is None or self.law.name == "fixed":
+            value = self.law.sample(generator)
+        elif self.options:
+            walk = self.law.arguments if self.mild == self.options[0] else self.law.arguments[::-1]
+            value = walk[round(severity * (len(walk) - 1))]
+        else:
+            mild, severe, weight = float(self.mild), float(self.severe), severity**self.power
+            # Both ends come out exactly, which mild + (severe - mild) * weight does not give.
+            value = _within(mild * (1 - weight) + severe * weight, *sorted((mild, severe)))
+        return round(float(value)) if self.whole else value
 
     def with_value(self, value: Any) -> Dial:
         """This dial with what a user wrote: a bare value, or a mapping such as ``{uniform: [0.1, 0.5]}``.
 
+        A number may come as text, as a command line and ``1e-3`` in YAML give it.
+
         Raises:
             ValueError: It is no value or distribution, or reaches outside the dial's bounds.
         """
-        if isinstance(value, Dial):
-            return replace(self, law=self._check(value.law))
-        return replace(self, law=self._check(_parse(value, self.law)))
+        return replace(self, law=self._read(value.law.written() if isinstance(value, Dial) else value))
 
-    def _check(self, law: Law) -> Law:
-        for argument in law.arguments if law.name == "choice" else law.ends:
-            if isinstance(argument, float) and not math.isfinite(argument):
-                raise ValueError(f"{argument} is not a finite number")
-            if isinstance(argument, (int, float)) and not isinstance(argument, bool):
-                if self.low is not None and argument < self.low:
-                    raise ValueError(f"{_short(argument)} is below {_short(self.low)}, the least this dial takes")
-                if self.high is not None and argument > self.high:
-                    raise ValueError(f"{_short(argument)} is above {_short(self.high)}, the most this dial takes")
+    def _read(self, value: Any) -> Law:
+        if not isinstance(value, Mapping):
+            return Law("fixed", (self._value(value),))
+        if len(value) != 1:
+            raise ValueError(
+                f"a distribution is one name with its arguments, such as {{uniform: [0.1, 0.5]}}, not {dict(value)!r}"
+            )
+        (name, arguments), *_ = value.items()
+        if name == "fixed":
+            return Law("fixed", (self._value(arguments),))
+        if name not in _ARITY:
+            raise ValueError(f"unknown distribution {name!r}; {did_you_mean(str(name), _ARITY)}")
+        if not isinstance(arguments, (list, tuple)):
+            raise ValueError(f"{name} takes a list of arguments, not {arguments!r}")
+        if name == "choice":
+            chosen = [self._value(argument) for argument in arguments]
+            # In order, however they were listed: the ends are then the ends, and severity walks from one to the other.
+            return _law(name, sorted(chosen, key=self.options.index if self.options else float))
+        if self.options:
+            raise ValueError(f"{name} is for numbers; here choose from {_listed(self.options)}")
+        law = _law(name, arguments)
+        for end in law.ends if self.whole else ():
+            _number(end, whole=True)
         return law
 
+    def _value(self, value: Any) -> Value:
+        if not self.options:
+            return _number(value, whole=self.whole)
+        for option in self.options:
+            if str(option) == value or (option == value and isinstance(option, bool) == isinstance(value, bool)):
+                return option
+        raise ValueError(f"{value!r} is not one of {_listed(self.options)}")
+
     def json_schema(self) -> dict[str, Any]:
-        """What may be written for this dial, as JSON Schema."""
+        """What may be written for this dial, as JSON Schema.
+
+        It cannot say that a range goes from the smaller to the larger number, and leaves out numbers given as text.
+        """
         about = " ".join(part for part in (self.about, f"[{self.unit}]" if self.unit else "") if part)
-        common: dict[str, Any] = {"description": about} if about else {}
-        if _is_textual(self.law):
-            options = list(self.law.arguments)
-            listed = {"type": "array", "items": {"enum": options}, "minItems": 1}
-            return common | {"default": self.law.written(), "anyOf": [{"enum": options}, _only("choice", listed)]}
-        number: dict[str, Any] = {"type": "integer" if self.law.name == "integers" else "number"}
-        number |= {} if self.low is None else {"minimum": self.low}
-        number |= {} if self.high is None else {"maximum": self.high}
-        forms = [number]
-        for name, arity in _ARITY.items():
-            size = {"minItems": arity, "maxItems": arity} if arity else {"minItems": 1}
-            forms.append(
-                _only(
-                    name,
-                    {"type": "array", "items": {"type": "number"} if name == "truncated_normal" else number, **size},
-                )
-            )
-        return common | {"default": self.law.written(), "anyOf": forms}
+        value: dict[str, Any] = {"enum": list(self.options)} if self.options else self._number_schema(self.whole)
+        forms = [value, _only("fixed", value), _only("choice", {"type": "array", "items": value, "minItems": 1})]
+        if not self.options:
+            positive: dict[str, Any] = {"exclusiveMinimum": 0}
+            forms += [
+                _only("uniform", _array(value, value)),
+                _only("log_uniform", _array(value | positive, value | positive)),
+                _only("integers", _array(self._number_schema(True), self._number_schema(True))),
+                _only("truncated_normal", _array({"type": "number"}, {"type": "number"} | positive, value, value)),
+            ]
+        return ({"description": about} if about else {}) | {"default": self.law.written(), "anyOf": forms}
+
+    def _number_schema(self, whole: bool) -> dict[str, Any]:
+        bounds = {"minimum": self.low, "maximum": self.high}
+        return {"type": "integer" if whole else "number"} | {
+            name: bound for name, bound in bounds.items() if bound is not None
+        }
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -193,54 +236,27 @@ def truncated_normal(mean: float, deviation: float, first: float, last: float, *
 
 def integers(first: int, last: int, **settings: Unpack[Settings]) -> Dial:
     """A whole number from ``first`` to ``last``, both included."""
-    return Dial(_law("integers", [first, last]), **settings)
+    return Dial(_law("integers", [first, last]), whole=True, **settings)
 
 
 def choice(*options: Value, mild: Value | None = None, unit: str = "", about: str = "") -> Dial:
     """One of ``options``. Where ``mild`` is the first or the last of them, severity walks through them in order."""
-    return Dial(_law("choice", list(options)), mild, unit=unit, about=about)
+    return Dial(_law("choice", options), mild, unit=unit, about=about, options=options)
 
 
 def fixed(value: float, **settings: Unpack[Settings]) -> Dial:
     """A number that does not vary unless a recipe makes it."""
-    return Dial(Law("fixed", (value,)), **settings)
+    return Dial(Law("fixed", (_number(value),)), **settings)
 
 
-def _parse(value: Any, declared: Law) -> Law:
-    if isinstance(value, Mapping):
-        if len(value) != 1:
-            raise ValueError(
-                f"a distribution is one name with its arguments, such as {{uniform: [0.1, 0.5]}}, not {dict(value)!r}"
-            )
-        (name, arguments), *_ = value.items()
-        if name == "fixed":
-            return _parse(arguments, declared)
-        if name not in _ARITY:
-            raise ValueError(f"unknown distribution {name!r}; {did_you_mean(str(name), _ARITY)}")
-        if not isinstance(arguments, (list, tuple)):
-            raise ValueError(f"{name} takes a list of arguments, not {arguments!r}")
-        law = _law(name, list(arguments))
-    else:
-        law = Law("fixed", (_number(value) if not _is_textual(declared) else value,))
-    if _is_textual(declared):
-        for argument in law.arguments:
-            if argument not in declared.arguments:
-                raise ValueError(f"{argument!r} is not one of {', '.join(map(repr, declared.arguments))}")
-    elif declared.name == "integers" and any(
-        isinstance(argument, str) or float(argument) != int(argument) for argument in law.arguments
-    ):
-        raise ValueError(f"whole numbers are needed, not {law}")
-    return law
-
-
-def _law(name: str, arguments: list[Any]) -> Law:
+def _law(name: str, arguments: Sequence[Any]) -> Law:
     arity = _ARITY[name]
     if (arity is None and not arguments) or (arity is not None and len(arguments) != arity):
         raise ValueError(f"{name} takes {arity or 'one or more'} arguments, not {len(arguments)}")
     if name == "choice":
         return Law(name, tuple(arguments))
-    numbers = tuple(_number(argument) for argument in arguments)
-    first, last = Law(name, numbers).ends
+    numbers = tuple(_number(argument, whole=name == "integers") for argument in arguments)
+    first, last = _ends(name, numbers)
     if first > last:
         raise ValueError(
             f"{name} goes from the smaller to the larger number, not from {_short(first)} to {_short(last)}"
@@ -252,17 +268,28 @@ def _law(name: str, arguments: list[Any]) -> Law:
     return Law(name, numbers)
 
 
-def _number(value: Any) -> float | int:
-    if isinstance(value, str):  # from a command line
+def _ends(name: str, arguments: Sequence[T]) -> tuple[T, T]:
+    return (arguments[2], arguments[3]) if name == "truncated_normal" else (arguments[0], arguments[-1])
+
+
+def _number(value: Any, *, whole: bool = False) -> float | int:
+    number = value
+    if isinstance(value, str):
         try:
-            value = float(value) if any(mark in value.lower() for mark in ".en") else int(value)
+            number = float(value) if any(mark in value.lower() for mark in ".en") else int(value)
         except ValueError:
             raise ValueError(f"{value!r} is not a number") from None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(number, bool) or not isinstance(number, (int, float)):
         raise ValueError(f"a number or a distribution such as {{uniform: [0.1, 0.5]}} is needed, not {value!r}")
-    if not math.isfinite(value):
+    if not abs(number) <= sys.float_info.max:  # true of NaN too
         raise ValueError(f"{value} is not a finite number")
-    return value
+    if whole and number != int(number):
+        raise ValueError(f"a whole number is needed, not {value}")
+    return int(number) if whole else number
+
+
+def _within(value: float, first: float, last: float) -> float:
+    return min(max(value, first), last)  # rounding can carry a value past its end
 
 
 def _truncated_normal(generator: random.Random, mean: float, deviation: float, low: float, high: float) -> float:
@@ -270,15 +297,19 @@ def _truncated_normal(generator: random.Random, mean: float, deviation: float, l
         value = generator.gauss(mean, deviation)
         if low <= value <= high:
             return value
-    return min(max(mean, low), high)  # a window so far out that nothing falls in: its nearer end
-
-
-def _is_textual(law: Law) -> bool:
-    return any(isinstance(argument, (str, bool)) for argument in law.arguments)
+    return _within(mean, low, high)  # a window so far out that nothing falls in: its nearer end
 
 
 def _only(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": {name: schema}, "required": [name], "additionalProperties": False}
+
+
+def _array(*items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "prefixItems": list(items), "minItems": len(items), "maxItems": len(items)}
+
+
+def _listed(values: Sequence[Value]) -> str:
+    return ", ".join(map(repr, values))
 
 
 def _short(value: Any) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue, field_validator
 
 from rrframe.errors import RRFrameError
 
@@ -23,8 +24,18 @@ class Draw(BaseModel):
     steps: tuple[Draw, ...] = ()
 
     def with_values(self, **values: JsonValue) -> Draw:
-        """This draw with some values replaced or added: for settings that depend on each other."""
-        return self.model_copy(update={"values": {**self.values, **values}})
+        """This draw with some values replaced or added: for settings that depend on each other.
+
+        Raises:
+            pydantic.ValidationError: A value is no JSON value, such as a tensor or a NaN.
+        """
+        return Draw(seed=self.seed, values={**self.values, **values}, steps=self.steps)
+
+    @field_validator("values")
+    @classmethod
+    def _values_survive_json(cls, values: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        json.dumps(values, allow_nan=False)  # JSON has no NaN and no infinity
+        return values
 
 
 class Draws:
