@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictInt,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 
 from rrframe.contracts.chain import Chain
 from rrframe.contracts.component import Used, create
@@ -30,6 +39,8 @@ def _registered_task(name: str) -> str:
 
 
 def _usable_at(stage: Stage) -> AfterValidator:
+    """Refuses a filter that cannot be used at ``stage``."""
+
     def check(chosen: Filter) -> Filter:
         stages = chosen.stages()
         if stage not in stages:
@@ -45,9 +56,14 @@ def _usable_at(stage: Stage) -> AfterValidator:
     return AfterValidator(check)
 
 
-Screen = Annotated[Filter, Used("filter"), _usable_at("screen")]
-Verify = Annotated[Filter, Used("filter"), _usable_at("verify")]
-TaskName = Annotated[str, AfterValidator(_registered_task)]
+# What rrframe.recipe.schema puts in place of these depends on the plugins installed.
+_SCREEN = WithJsonSchema({"x-rrframe-kinds": ["filter"], "x-rrframe-stage": "screen"})
+_VERIFY = WithJsonSchema({"x-rrframe-kinds": ["filter"], "x-rrframe-stage": "verify"})
+_TASK = WithJsonSchema({"type": "string", "x-rrframe-names": ["task"]})
+
+Screen = Annotated[Filter, Used("filter"), _usable_at("screen"), _SCREEN]
+Verify = Annotated[Filter, Used("filter"), _usable_at("verify"), _VERIFY]
+TaskName = Annotated[str, AfterValidator(_registered_task), _TASK]
 
 
 class _Section(BaseModel):

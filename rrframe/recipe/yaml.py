@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 import yaml
@@ -34,11 +34,13 @@ class Node:
         line: Of the key, for a value under a key.
         value: A scalar, a dict of nodes, or a list of nodes.
         size: How many nodes it is when its aliases are unfolded.
+        height: How many levels lie below it.
     """
 
     line: int
     value: Any
     size: int = 1
+    height: int = 0
 
     def plain(self) -> Any:
         """The value without lines; nothing in it is shared."""
@@ -91,10 +93,11 @@ def parse_value(text: str, origin: str = "the command line") -> Any:
         RRFrameError: It is neither.
     """
     text = text.strip()
-    if text.startswith(("[", "{", '"', "'")):
-        return read_yaml(text, origin).plain()
     try:
-        return _plain_scalar(text)
+        return read_yaml(text, origin).plain() if text.startswith(("[", "{", '"', "'")) else _plain_scalar(text)
+    except RRFrameError as error:
+        error.place = origin  # lines and columns of one value tell nothing
+        raise
     except ValueError:
         raise RRFrameError("this number has too many digits", place=origin) from None
 
@@ -150,10 +153,9 @@ class _Reader:
             raise RRFrameError(f"this is not YAML: {error}", place=self._origin) from None
 
     def _node(self, event: Any, depth: int) -> Node:
-        if depth > DEEPEST:
-            self._refuse(event, f"this is nested more than {DEEPEST} deep")
         if isinstance(event, yaml.AliasEvent):
-            return self._alias(event)
+            return self._alias(event, depth)
+        self._limit_depth(event, depth)
         if event.tag is not None:
             self._refuse(event, f"the tag {event.tag!r} is refused: recipes hold plain values", hint="remove the tag")
         if event.anchor is not None:
@@ -184,7 +186,7 @@ class _Reader:
         items: list[Node] = []
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
             items.append(self._node(event, depth + 1))
-        return Node(_line(start), items, 1 + sum(item.size for item in items))
+        return _collection(start, items, items)
 
     def _mapping(self, start: Any, depth: int) -> Node:
         items: dict[str, Node] = {}
@@ -197,8 +199,8 @@ class _Reader:
                     f"the key {key!r} is here twice: first on line {items[key].line}",
                     hint="keep one of the two",
                 )
-            items[key] = Node(_line(event), value.value, value.size)
-        return Node(_line(start), items, 1 + sum(item.size for item in items.values()))
+            items[key] = replace(value, line=_line(event))
+        return _collection(start, items, list(items.values()))
 
     def _key(self, event: Any) -> str:
         if not isinstance(event, yaml.ScalarEvent):
@@ -210,16 +212,26 @@ class _Reader:
             self._refuse(event, "merge keys are refused", hint="write the values out, or use an alias for the whole")
         return node.value
 
-    def _alias(self, event: Any) -> Node:
+    def _alias(self, event: Any, depth: int) -> Node:
         if event.anchor not in self._anchors:
             self._refuse(event, f"nothing above is anchored as &{event.anchor}")
         node = self._anchors[event.anchor]
         if node is None:
             self._refuse(event, f"*{event.anchor} refers to what it is part of")
-        return Node(_line(event), node.value, node.size)
+        self._limit_depth(event, depth + node.height)
+        return replace(node, line=_line(event))
+
+    def _limit_depth(self, event: Any, depth: int) -> None:
+        if depth > DEEPEST:
+            self._refuse(event, f"this is nested more than {DEEPEST} deep")
 
     def _refuse(self, event: Any, message: str, hint: str | None = None) -> NoReturn:
         raise RRFrameError(message, place=f"{self._origin}:{_line(event)}", hint=hint)
+
+
+def _collection(start: Any, value: Any, items: Sequence[Node]) -> Node:
+    size, height = sum(item.size for item in items), max((item.height for item in items), default=-1)
+    return Node(_line(start), value, size + 1, height + 1)
 
 
 def _line(event: Any) -> int:

@@ -1,0 +1,61 @@
+"""``rrframe validate``: check a recipe without running it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import click
+
+from rrframe.contracts.chain import Chain
+from rrframe.contracts.component import Component
+from rrframe.recipe import LoadedRecipe, load_recipe
+
+
+@click.command()
+@click.argument("recipe")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change the recipe: --set tasks.haze.weight=2"
+)
+def command(recipe: str, overrides: tuple[str, ...]) -> None:
+    """Check RECIPE, a YAML file or the name of a shipped recipe, and say what it does.
+
+    Every error in it is reported at once, with its line, and the exit code is then 2. Nothing is run or written.
+    """
+    loaded = load_recipe(recipe, overrides)
+    click.echo(f"{loaded.origin} is a valid recipe")
+    for name, value in _rows(loaded):
+        click.echo(f"  {name + ':':<10}{value}")
+
+
+def _rows(loaded: LoadedRecipe) -> Iterator[tuple[str, str]]:
+    recipe = loaded.recipe
+    yield "kind", recipe.kind
+    yield "name", recipe.name
+    yield "seed", str(recipe.seed)
+    most = "" if recipe.limit is None else f", the first {recipe.limit} pictures"
+    yield "source", f"{recipe.source.name}{most}, {_count(recipe.variants, 'pair')} a picture"
+    if recipe.screen:
+        yield "screen", _names(recipe.screen, ", ")
+    total = sum(mix.weight for mix in recipe.tasks.values())
+    for name, mix in recipe.tasks.items():
+        yield "task", f"{name}, weight {mix.weight:g} ({mix.weight / total:.0%}): {_names(mix.chain.steps, ' > ')}"
+    for name, cue in recipe.cues.items():
+        yield "cue", f"{name} by {cue.name}"
+    if recipe.verify:
+        yield "verify", _names(recipe.verify, ", ")
+    yield "sink", recipe.sink.name
+    yield "engine", recipe.engine.name
+
+
+def _names(components: Iterable[Component], joint: str) -> str:
+    return joint.join(component.name + _held(component) for component in components)
+
+
+def _held(component: Component) -> str:
+    """The chains that an effect holds."""
+    chains = [value for name in type(component).model_fields if isinstance(value := getattr(component, name), Chain)]
+    return "".join(f"({_names(chain.steps, ' > ')})" for chain in chains)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'s' if number != 1 else ''}"
