@@ -31,7 +31,7 @@ lint: .venv/ready-to-develop  ## Check style and types
 docs: .venv/ready-to-develop  ## Check the generated pages and build the documentation into site/
 	$(SAY) "Building the documentation"
 	@$(BIN)/python docs/generate.py --check
-	@$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "$(CURDIR)/site/index.html"
 
 pages: .venv/ready-to-develop  ## Write the generated pages of the documentation again

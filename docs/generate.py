@@ -1,0 +1,196 @@
+"""Writes the pages of docs/reference from the code that they describe.
+
+python docs/generate.py            write them
+python docs/generate.py --check    fail if any would change
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+os.environ["RRFRAME_NO_PLUGINS"] = "1"  # the pages tell what everyone has, whatever is installed here
+
+import click
+import yaml
+
+from rrframe import Component, Degradation, Dial, hookspecs
+from rrframe.cli.main import cli
+from rrframe.manager import get_manager
+from rrframe.specs import HOOKS, KINDS
+
+FOLDER = Path(__file__).parent / "reference"
+WIDTH = 100
+PLURALS = {"degradation": "Degradations", "effect": "Effects", "cue": "Cues", "filter": "Filters", "task": "Tasks"} | {
+    kind: f"{kind.capitalize()}s" for kind in ("source", "sink", "engine", "backbone", "metric", "judge")
+}
+
+
+def pages() -> dict[str, str]:
+    """The text of every generated page by its file name."""
+    made = {"hooks.md": hooks(), "command-line.md": command_line(), "components.md": components()}
+    return {name: "\n".join(lines).rstrip() + "\n" for name, lines in made.items()}
+
+
+# Hooks
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def hooks() -> Iterator[str]:
+    yield from ["# Hooks", "", inspect.cleandoc(hookspecs.__doc__ or ""), ""]
+    for name, hook in vars(hookspecs).items():  # in the order of the file
+        if hasattr(hook, "rrframe_spec"):
+            yield from [f"## {name}", "", "```python", _signature(hook), "```", ""]
+            yield from [inspect.getdoc(hook) or "", ""]
+
+
+def _signature(function: FunctionType) -> str:
+    parameters = ", ".join(str(parameter) for parameter in inspect.signature(function).parameters.values())
+    return f"def {function.__name__}({parameters.replace(chr(39), '')}) -> {function.__annotations__['return']}"
+
+
+# Command line
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def command_line() -> Iterator[str]:
+    yield from ["# Command line", "", "What `rrframe COMMAND --help` prints.", ""]
+    yield from _help(cli, click.Context(cli, info_name="rrframe", terminal_width=WIDTH))
+
+
+def _help(command: click.Command, context: click.Context) -> Iterator[str]:
+    yield from [f"## {context.command_path}", "", "```text", command.get_help(context), "```", ""]
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield from _help(inner, click.Context(inner, context, info_name=name, terminal_width=WIDTH))
+
+
+# Components
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def components() -> Iterator[str]:
+    yield from [
+        "# Components",
+        "",
+        "What comes with rrframe. `rrframe info NAME` tells the same, and of plugins too.",
+        "",
+    ]
+    manager = get_manager()
+    for kind in KINDS:
+        table = manager.table(kind)
+        if not table:
+            continue
+        yield from [f"## {PLURALS[kind]}", "", f"Announced by the hook [`{HOOKS[kind]}`](hooks.md#{HOOKS[kind]}).", ""]
+        if kind == "task":
+            yield from _tasks({name: manager.load(entry) for name, entry in table.items()})
+            continue
+        for name, entry in table.items():
+            yield from _component(name, entry.spec.summary, manager.load(entry))
+
+
+def _component(name: str, summary: str, cls: type[Component]) -> Iterator[str]:
+    yield from [f"### {name}", "", _paragraphs(inspect.getdoc(cls) or summary), ""]
+    if issubclass(cls, Degradation):
+        needs = ", ".join(f"`{cue}`" for cue in sorted(cls.cues)) or "none"
+        yield from [f"Category `{cls.category}` · works in {cls.light} light · cues: {needs}", ""]
+        yield from _dials(cls.declared_dials())
+    yield from _settings(cls)
+
+
+def _paragraphs(text: str) -> str:
+    """A docstring whose ``Source:`` and ``Cannot:`` begin paragraphs of their own."""
+    return re.sub(r"\n+(Source|Cannot):", r"\n\n**\1:**", text)
+
+
+def _dials(dials: dict[str, Dial]) -> Iterator[str]:
+    rows = [
+        [f"`{name}`", f"`{_yaml(dial.law.written())}`", _end(dial.mild), _end(dial.severe), dial.unit, dial.about]
+        for name, dial in dials.items()
+    ]
+    yield from _table(["dial", "by default", "mild", "severe", "unit", "what it is"], rows)
+
+
+def _settings(cls: type[Component]) -> Iterator[str]:
+    rows = [
+        [f"`{name}`", _form(schema), f"`{_yaml(schema['default'])}`" if "default" in schema else "needed", about]
+        for name, schema, about in _properties(cls.model_json_schema(), "")
+        if not (issubclass(cls, Degradation) and name in cls.declared_dials())
+    ]
+    yield from _table(["setting", "takes", "by default", "what it is"], rows)
+
+
+def _properties(schema: dict[str, Any], prefix: str) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """The settings that ``schema`` describes, those of inner models under dotted names."""
+    for name, own in schema.get("properties", {}).items():
+        reference = own.get("$ref", "").removeprefix("#/$defs/")
+        if reference:
+            inner = schema["$defs"][reference]
+            yield from _properties(inner | {"$defs": schema["$defs"]}, f"{prefix}{name}.")
+        else:
+            yield prefix + name, own, own.get("description", "")
+
+
+def _form(schema: dict[str, Any]) -> str:
+    """What a setting takes, in words."""
+    if "anyOf" in schema:
+        return " or ".join(_form(option) for option in schema["anyOf"])
+    if "enum" in schema or "const" in schema:
+        return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+    bounds = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
+    told = [f"{word} {schema[key]:g}" for key, word in bounds.items() if key in schema]
+    words = {"integer": "whole number", "null": "`null`", "string": "text", "array": "list", "boolean": "true or false"}
+    kind = schema.get("type", "anything")
+    return " ".join([words.get(kind, kind), *told])
+
+
+def _tasks(tasks: dict[str, type[Any]]) -> Iterator[str]:
+    rows = [
+        [f"`{name}`", "<br>".join(cls.prompts.values()), " → ".join(cls.words)] for name, cls in sorted(tasks.items())
+    ]
+    yield from _table(["task", "prompts", "how bad it looks, from 1 to 5"], rows)
+
+
+def _table(head: list[str], rows: list[list[str]]) -> Iterator[str]:
+    if rows:
+        for cells in [head, ["---"] * len(head), *rows]:
+            yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        yield ""
+
+
+def _yaml(value: object) -> str:
+    """``value`` as a recipe would write it in one line."""
+    return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("\n...\n").strip()
+
+
+def _end(value: object) -> str:
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def main() -> None:
+    made = pages()
+    stale = [name for name, text in made.items() if not _same(FOLDER / name, text)]
+    if "--check" in sys.argv[1:]:
+        if stale:
+            sys.exit(f"out of date under docs/reference: {', '.join(stale)}; write them again with: make pages")
+        return
+    FOLDER.mkdir(exist_ok=True)
+    for name in stale:
+        (FOLDER / name).write_text(made[name], encoding="utf-8")
+        print(f"docs/reference/{name}")
+
+
+def _same(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text(encoding="utf-8") == text
+
+
+if __name__ == "__main__":
+    main()
