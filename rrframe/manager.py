@@ -161,6 +161,8 @@ class Manager:
             raise RRFrameError(
                 f"{entry.spec.target} is a {cls.kind}, but was announced by {HOOKS[entry.kind]}", **where
             )
+        if unwritten := sorted(cls.__abstractmethods__):
+            raise RRFrameError(f"{entry.spec.target} does not implement {', '.join(unwritten)}", **where)
         return cls
 
     def create(self, name: str, params: Mapping[str, Any] | None = None, *, kinds: Iterable[str] = ()) -> Component:
