@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rrframe.contracts.dials import uniform as uniform
     from rrframe.contracts.draw import Draw as Draw
     from rrframe.contracts.draw import Draws as Draws
+    from rrframe.contracts.effect import Effect as Effect
     from rrframe.contracts.engine import Engine as Engine
     from rrframe.contracts.filter import Filter as Filter
     from rrframe.contracts.filter import Verdict as Verdict
@@ -51,6 +52,7 @@ _HOMES = {
     "uniform": "contracts.dials",
     "Draw": "contracts.draw",
     "Draws": "contracts.draw",
+    "Effect": "contracts.effect",
     "Engine": "contracts.engine",
     "Filter": "contracts.filter",
     "Verdict": "contracts.filter",

@@ -98,10 +98,12 @@ def test_ten_kills_and_a_last_run_give_the_bytes_of_an_undisturbed_run(tmp_path)
         run = Run(tmp_path, written, "--out", "killed")
         if attempt % 5 == 4:  # anywhere, most often while it starts
             time.sleep(chance.uniform(0.2, 3.0))
-        else:  # while it works
+        else:  # while it works: some shards further than the kill before, in the middle of others
+            wanted = len(digests(tmp_path / "killed")) + chance.randint(0, 6)
             begun = _events(tmp_path / "killed", "working")
+            run.until(lambda wanted=wanted: len(digests(tmp_path / "killed")) >= wanted)
             run.until(lambda begun=begun: _events(tmp_path / "killed", "working") > begun)
-            time.sleep(chance.uniform(0.0, 0.3))
+            time.sleep(chance.uniform(0.0, 0.05))
         orphans += run.workers() if run.process.poll() is None else []
         run.process.kill()
         run.end()

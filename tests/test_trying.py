@@ -102,4 +102,5 @@ def test_mistakes_are_explained(picture, rrframe_cli, arguments, said):
 def test_out_formats(picture, tmp_path, rrframe_cli):
     for name in ("out.jpg", "out.webp", "deep/er/out.tif"):
         assert rrframe_cli("degrade", picture, name, "--op", "noise/poisson-gaussian").returncode == 0
-        assert Image.open(tmp_path / name).size == (512, 512)
+        with Image.open(tmp_path / name) as written:
+            assert written.size == (512, 512)

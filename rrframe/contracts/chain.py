@@ -56,6 +56,10 @@ class Chain(RootModel[Annotated[tuple[Step, ...], Field(min_length=1)]]):
         """The names of all cues that the steps need."""
         return set().union(*(step.needs() for step in self.steps))
 
+    def parts(self) -> list[Degradation]:
+        """Every degradation in the chain, those inside effects included."""
+        return [part for step in self.steps for part in step.parts()]
+
     def retargets(self) -> bool:
         """Whether any step changes the clean side."""
         return any(step.retargets() for step in self.steps)

@@ -78,6 +78,10 @@ class Degradation(Component):
         """The names of all cues needed, those of inner steps included."""
         return set(self.cues)
 
+    def parts(self) -> list[Degradation]:
+        """This degradation and all that it holds."""
+        return [self]
+
     def retargets(self) -> bool:
         """Whether the clean side changes too."""
         return type(self).retarget is not Degradation.retarget

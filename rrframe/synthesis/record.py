@@ -78,7 +78,7 @@ class Record(BaseModel):
             cues=used,
             chain=chain,
             draw=chain.draw(key, severity),
-            versions=_versions([*chain.steps, *used.values()]),
+            versions=_versions([*chain.parts(), *used.values()]),
         )
 
     @classmethod
