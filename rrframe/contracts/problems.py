@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, get_args
 
@@ -11,6 +12,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from rrframe.errors import RRFrameError, did_you_mean
 
 _TYPE = "rrframe"
+_MUST = "this must be "
 _UNKNOWN: Any = object()  # what was given is not known here, or nothing was
 _PLAIN = {  # pydantic's type of an error -> what it means in a recipe
     "dict_type": "a mapping of names to values is needed here",
@@ -107,20 +109,29 @@ class _Line(NamedTuple):
 
 
 def _lines(error: ValidationError, model: type[BaseModel] | None, given: Any) -> Iterator[_Line]:
-    found: dict[Location, _Line] = {}
+    found: dict[Location, list[Any]] = {}
     for line in error.errors(include_url=False):
-        location = _written(line, given)
-        context = _own_context(line)
-        if line["type"] == "extra_forbidden" and model:
-            context["hint"] = did_you_mean(str(line["loc"][-1]), _fields_at(model, line["loc"][:-1]))
-        message = _message(line)
-        if location in found:  # the branches of a union: int | "auto"
-            message = f"{found[location].message}; or: {message}"
-        found[location] = _Line(location, message, context)
-    return iter(found.values())
+        found.setdefault(_written(line, given), []).append(line)
+    for location, lines in found.items():
+        if lines[0]["type"] == "too_short" and any(_below(location, other) for other in found):
+            continue  # pydantic counts only the entries that are right
+        context = _own_context(lines[0])
+        if lines[0]["type"] == "extra_forbidden" and model:
+            context["hint"] = did_you_mean(str(location[-1]), _fields_at(model, location[:-1]))
+        yield _Line(location, _message(lines), context)
 
 
-def _message(line: Any) -> str:
+def _message(lines: Sequence[Any]) -> str:
+    """What is wrong at one location; several lines where it may hold several things: ``int | "auto"``."""
+    said = list(dict.fromkeys(_said(line) for line in lines))
+    if any(line["type"] == _TYPE for line in lines) or not all(message.startswith(_MUST) for message in said):
+        return "; ".join(said)
+    value = lines[0]["input"]
+    instead = f", not {reprlib.repr(value)}" if value is None or isinstance(value, (str, int, float)) else ""
+    return _MUST + " or ".join(message.removeprefix(_MUST) for message in said) + instead
+
+
+def _said(line: Any) -> str:
     kind, context = line["type"], line.get("ctx", {})
     if kind == "extra_forbidden":
         return f"unknown key {line['loc'][-1]!r}"
@@ -130,7 +141,11 @@ def _message(line: Any) -> str:
         return str(context["error"])
     if kind == "too_short":
         return f"at least {context['min_length']} needed here, not {context['actual_length']}"
-    return _PLAIN.get(kind) or str(line["msg"])
+    return _PLAIN.get(kind) or str(line["msg"]).replace("Input should be ", _MUST, 1).partition(", unable to")[0]
+
+
+def _below(location: Location, other: Location) -> bool:
+    return len(other) > len(location) and other[: len(location)] == location
 
 
 def _own_context(line: Any) -> dict[str, str]:

@@ -57,12 +57,10 @@ class _Loading:
     def __init__(self, root: Node, origin: Path, overrides: Sequence[Override]) -> None:
         self._root = root
         self._origin = origin
-        self._data: Any = root.plain()
-        if self._data is None:
-            self._data = {}
+        self._set: list[tuple[Location, Override]] = []
+        self._data: Any = {} if root.value is None else root.plain()
         if not isinstance(self._data, dict):
             raise RRFrameError("a recipe is a mapping of names to values", place=self._place(()))
-        self._set: list[tuple[Location, Override]] = []
         for override in overrides:
             self._set.append((apply_override(self._data, override), override))
 
@@ -74,6 +72,7 @@ class _Loading:
             recipe = model.model_validate(self._data)
         except ValidationError as error:
             found = translate(error, model=model, given=self._data)
+            found.sort(key=lambda pair: self._root.line_of(pair[0]))  # top to bottom, as people mend them
             raise RRFrameErrors([self._placed(location, each) for location, each in found]) from None
         return LoadedRecipe(recipe, recipe.model_dump(mode="json"), recipe.name, self._origin)
 
@@ -114,7 +113,12 @@ class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
+    def text(self, data: str) -> yaml.ScalarNode:
+        # Escaped, since line ends such as U+0085 do not survive PyYAML's other styles.
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=None if data.isprintable() else '"')
 
+
+_Dumper.add_representer(str, _Dumper.text)
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(rf"(?:{FLOAT.pattern})$"), list("-+.0123456789"))
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"0o[0-7]+$|[-+]?[0-9]+$"), list("-+0123456789"))
 

@@ -122,6 +122,7 @@ class _Reader:
     def __init__(self, text: str, origin: str) -> None:
         self._origin = origin
         self._anchors: dict[str, Node | None] = {}  # None while the anchored value is still open
+        self._nodes = 0  # so far, aliases unfolded
         self._events = self._parse(text)
 
     def document(self) -> Node:
@@ -155,7 +156,7 @@ class _Reader:
     def _node(self, event: Any, depth: int) -> Node:
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, depth)
-        self._limit_depth(event, depth)
+        self._limit(event, depth, 1)
         if event.tag is not None:
             self._refuse(event, f"the tag {event.tag!r} is refused: recipes hold plain values", hint="remove the tag")
         if event.anchor is not None:
@@ -166,17 +167,16 @@ class _Reader:
             node = self._sequence(event, depth)
         else:
             node = self._mapping(event, depth)
-        if node.size > MOST_NODES:
-            self._refuse(event, f"this unfolds to more than {MOST_NODES:,} values")
         if event.anchor is not None:
             self._anchors[event.anchor] = node
         return node
 
     def _scalar(self, event: Any) -> Any:
-        if any("\ud800" <= character <= "\udfff" for character in event.value):
-            self._refuse(event, "half of a surrogate pair is no character")
         if not event.implicit[0]:  # quoted or a block of text
-            return event.value
+            try:  # JSON writes some characters as two escapes
+                return event.value.encode("utf-16", "surrogatepass").decode("utf-16")
+            except UnicodeDecodeError:
+                self._refuse(event, "half of a surrogate pair is no character")
         try:
             return _plain_scalar(event.value)
         except ValueError:
@@ -218,10 +218,13 @@ class _Reader:
         node = self._anchors[event.anchor]
         if node is None:
             self._refuse(event, f"*{event.anchor} refers to what it is part of")
-        self._limit_depth(event, depth + node.height)
+        self._limit(event, depth + node.height, node.size)
         return replace(node, line=_line(event))
 
-    def _limit_depth(self, event: Any, depth: int) -> None:
+    def _limit(self, event: Any, depth: int, more: int) -> None:
+        self._nodes += more
+        if self._nodes > MOST_NODES:
+            self._refuse(event, f"up to here this unfolds to more than {MOST_NODES:,} values")
         if depth > DEEPEST:
             self._refuse(event, f"this is nested more than {DEEPEST} deep")
 
