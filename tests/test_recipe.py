@@ -34,20 +34,14 @@ tasks:
 """
 
 PLUGIN = '''
-from rrframe import Chain, Degradation, Dial, Spec, hookimpl, uniform
+from rrframe import Degradation, Dial, Effect, Spec, hookimpl, uniform
 
 
-class Twice(Degradation):
+class Twice(Effect):
     """Applies its chain two times over."""
 
-    category = "noise"
-    chain: Chain
-
-    def needs(self):
-        return self.chain.needs()
-
     def apply(self, images, draw, cues):
-        return images
+        return self.run(self.run(images, draw, cues), draw, cues)
 
 
 class Sonar(Degradation):
@@ -398,7 +392,7 @@ def test_cues_are_filled_in_or_asked_for(tmp_path: Path, plugin: None) -> None:
     assert filled["depth"]["params"]
     (error,) = errors_of(file, "tasks.noise.chain[0]={use: effect/twice, params: {chain: [{use: noise/sonar}]}}")
     assert error.path == "cues.echo"
-    assert "effect/twice at tasks.noise.chain[0] needs the cue 'echo'" in error.message
+    assert "noise/sonar at tasks.noise.chain[0] needs the cue 'echo'" in error.message
     assert "echo/..." in str(error.hint)
 
 

@@ -153,12 +153,13 @@ def _misnamed(cues: dict[str, Cue]) -> dict[Location, Any]:
 
 
 def _needed(tasks: dict[str, TaskMix]) -> dict[str, str]:
-    """Each cue that the chains need, with the first operator that needs it."""
+    """Each cue that the chains need, with the first operator that needs it: the innermost, where effects hold it."""
     needed: dict[str, str] = {}
     for task, mix in tasks.items():
         for index, step in enumerate(mix.chain.steps):
             for name in step.needs():
-                needed.setdefault(name, f"{step.name} at tasks.{task}.chain[{index}]")
+                operator = [part for part in step.parts() if name in part.needs()][-1]
+                needed.setdefault(name, f"{operator.name} at tasks.{task}.chain[{index}]")
     return needed
 
 
