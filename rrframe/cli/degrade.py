@@ -54,11 +54,11 @@ def command(
     drawn = Record.of(
         Chain((step,)),
         image_key(seed),
-        source=Origin(key=image.name, sha256=photograph.sha256),
+        source=Origin.of(image.name, photograph),
         task=step.category,
         seed=seed,
         severity=severity,
-        partner=Origin(key=partner.name, sha256=second.sha256) if partner and second else None,
+        partner=Origin.of(partner.name, second) if partner and second else None,
     )
     write_picture(out, render(drawn, photograph, partner=second).degraded)
     if record:

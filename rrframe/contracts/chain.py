@@ -72,21 +72,29 @@ class Chain(RootModel[Annotated[tuple[Step, ...], Field(min_length=1)]]):
                 steps.append(step.draw(key.child(name), severity))
         return Draw(seed=key.seed, steps=tuple(steps))
 
-    def apply(self, images: torch.Tensor, draws: Sequence[Draw], cues: Cues, light: Light = "encoded") -> torch.Tensor:
+    def apply(
+        self,
+        images: torch.Tensor,
+        draws: Sequence[Draw],
+        cues: Cues,
+        light: Light = "encoded",
+        light_out: Light | None = None,
+    ) -> torch.Tensor:
         """The degraded images.
 
         Args:
             images: ``[B, 3, H, W]`` float32 in [0, 1].
             draws: One draw of this chain an image.
             cues: The cues that the steps need.
-            light: The light that ``images`` come in and go out in.
+            light: The light that ``images`` come in.
+            light_out: The light that they go out in, if that is another.
         """
         current = light
         for index, step in enumerate(self.steps):
             images, current = convert_light(images, current, step.light), step.light
             with attributed(step, "degrading"):
                 images = step.apply(images, Draws([draw.steps[index] for draw in draws], images.device), cues)
-        return convert_light(images, current, light)
+        return convert_light(images, current, light_out or light)
 
     def retarget(
         self, images: torch.Tensor, draws: Sequence[Draw], cues: Cues, light: Light = "encoded"

@@ -3,28 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-import numpy as np
-
 from rrframe.contracts.component import Component
-
-
-@dataclass(frozen=True)
-class Photograph:
-    """A picture as read: upright, three channels, encoded sRGB.
-
-    Args:
-        pixels: ``[H, W, 3]`` uint8, or uint16 where the file had more than eight bits; the type's whole range is [0,
-            1].
-        sha256: Of the file's bytes, so that a record names what it was made from.
-        notes: What had to be done to get here, such as ``"turned upright (EXIF 6)"``.
-    """
-
-    pixels: np.ndarray
-    sha256: str
-    notes: tuple[str, ...] = field(default=())
+from rrframe.imaging.photograph import Photograph as Photograph
 
 
 class Source(Component):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 import torch
+
+from rrframe.imaging.layout import hwc_view, to_batch
 
 _BREAK_ENCODED = 0.04045
 _BREAK_LINEAR = 0.0031308
@@ -22,6 +26,22 @@ def linear_to_encoded(images: torch.Tensor) -> torch.Tensor:
     if images.device.type == "cpu":
         return _through_opencv(images, _encode)
     return torch.where(images <= _BREAK_LINEAR, images * 12.92, 1.055 * images.clamp(min=0).pow(1 / 2.4) - 0.055)
+
+
+def pixels_to_linear(pixels: np.ndarray) -> torch.Tensor:
+    """``[H, W, 3]`` uint8 or uint16, encoded, as ``[1, 3, H, W]`` float32 in [0, 1], linear.
+
+    The same values as ``encoded_to_linear`` gives for ``to_batch``, looked up instead of computed.
+    """
+    table = _table(pixels.dtype.str)
+    linear = cv2.LUT(pixels, table) if pixels.dtype == np.uint8 else table[pixels]
+    return torch.from_numpy(np.asarray(linear).reshape(pixels.shape)).permute(2, 0, 1).unsqueeze(0)
+
+
+@lru_cache(maxsize=2)
+def _table(dtype: str) -> np.ndarray:
+    codes = np.arange(np.iinfo(dtype).max + 1, dtype=dtype).reshape(1, -1, 1)
+    return hwc_view(encoded_to_linear(to_batch(codes))[0]).reshape(-1)
 
 
 def convert_light(images: torch.Tensor, come_in: str, go_out: str) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import torch
 
@@ -10,7 +11,11 @@ def to_batch(pixels: np.ndarray) -> torch.Tensor:
     """``[H, W, 3]`` uint8 or uint16 as ``[1, 3, H, W]`` float32 in [0, 1], channels_last: OpenCV can then work
     on a view of it.
     """
-    scaled = torch.from_numpy(np.ascontiguousarray(pixels)).to(torch.float32).div_(float(np.iinfo(pixels.dtype).max))
+    scaled = (
+        torch.from_numpy(np.require(pixels, requirements=["C", "W"]))
+        .to(torch.float32)
+        .div_(float(np.iinfo(pixels.dtype).max))
+    )
     return scaled.permute(2, 0, 1).unsqueeze(0)
 
 
@@ -18,9 +23,11 @@ def to_pixels(image: torch.Tensor, dtype: np.dtype | type = np.uint8) -> np.ndar
     """``[3, H, W]`` float in [0, 1] as ``[H, W, 3]`` of an unsigned integer type: clamped first, then rounded
     to the nearest, never truncated.
     """
-    top = float(np.iinfo(dtype).max)
-    scaled = image.detach().to("cpu", torch.float32).permute(1, 2, 0).mul(top).clamp_(0.0, top).add_(0.5)
-    return np.ascontiguousarray(scaled.to(torch.uint8 if top == 255 else torch.int32).numpy().astype(dtype, copy=False))
+    values = hwc_view(image.to("cpu", torch.float32))
+    # One pass that scales, rounds and clamps; OpenCV's other conversions take absolute values or round down.
+    depth = cv2.CV_8U if np.dtype(dtype) == np.uint8 else cv2.CV_16U
+    pixels = cv2.addWeighted(values, float(np.iinfo(dtype).max), values, 0.0, 0.0, dtype=depth)
+    return np.asarray(pixels).reshape(values.shape)
 
 
 def hwc_view(image: torch.Tensor) -> np.ndarray:

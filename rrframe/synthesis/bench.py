@@ -33,7 +33,7 @@ from rrframe.manager import get_manager
 from rrframe.pairs.manifest import SHARDS
 from rrframe.recipe import load_recipe
 from rrframe.recipe.models import SynthesisRecipe
-from rrframe.synthesis.record import fitted
+from rrframe.synthesis.record import Origin, Record, fitted, render
 from rrframe.synthesis.run import Options, run_synthesis
 
 _SHARD = 25
@@ -135,14 +135,16 @@ def _degrading(component: Degradation, images: torch.Tensor) -> Callable[[], Any
 def _parts(recipe: SynthesisRecipe, folder: Path) -> dict[str, float]:
     """Milliseconds a pair of each part of a run, each in a loop of its own."""
     keys = recipe.source.keys()
-    photographs = [recipe.source.read(key).pixels for key in keys]
-    chains = [mix.chain for mix in recipe.tasks.values()]
+    read = [recipe.source.read(key) for key in keys]
+    photographs = [photograph.pixels for photograph in read]
+    tasks = list(recipe.tasks.items())
     degraded = photographs[-1:] + photographs[:-1]
 
-    def degrade(index: int) -> np.ndarray:
-        images, chain = to_batch(photographs[index % len(photographs)]), chains[index % len(chains)]
-        cues = compute_cues(chain.needs(), images, ["photograph"], recipe.cues)
-        return to_pixels(chain.apply(images, [chain.draw(image_key(index))], cues)[0])
+    def degrade(index: int) -> None:
+        photograph, (task, mix) = read[index % len(read)], tasks[index % len(tasks)]
+        source = Origin.of("photograph", photograph)
+        record = Record.of(mix.chain, image_key(index), source=source, task=task, seed=0, cues=recipe.cues)
+        render(record, photograph)
 
     def screen(index: int) -> None:
         for used in recipe.screen:

@@ -23,16 +23,22 @@ from rrframe.contracts.problems import translate
 from rrframe.contracts.source import Photograph
 from rrframe.contracts.trying import compute_cues, default_provider
 from rrframe.errors import RRFrameError, RRFrameErrors
+from rrframe.imaging.colour import pixels_to_linear
 from rrframe.imaging.layout import to_batch, to_pixels
 from rrframe.rng import Key
 
 
 class Origin(BaseModel):
-    """A picture that went in: its key and the hash of its file's bytes."""
+    """A picture that went in: its key, the hash of its file's bytes, and what had to be done to read it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     key: str
     sha256: str
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, key: str, photograph: Photograph) -> Self:
+        return cls(key=key, sha256=photograph.sha256, notes=photograph.notes)
 
 
 class Record(BaseModel):
@@ -131,11 +137,11 @@ def render(
     Raises:
         RRFrameError: A component failed, or a second picture is wanted and not given.
     """
-    images = to_batch(photograph.pixels)
     maps = known if known is not None else {}
     for name, provider in record.cues.items():
         if name not in maps:
-            maps[name] = getattr(compute_cues([name], images, [record.source.key], {name: provider}), name)
+            clean = to_batch(photograph.pixels)
+            maps[name] = getattr(compute_cues([name], clean, [record.source.key], {name: provider}), name)
     cues = {name: maps[name] for name in record.cues}
     if PARTNER in record.chain.needs():
         if partner is None:
@@ -143,11 +149,14 @@ def render(
                 "a second picture is needed", component=record.chain.ids[0], hint="use a source of two pictures or more"
             )
         cues[PARTNER] = to_batch(fitted(partner.pixels, photograph.pixels.shape[0], photograph.pixels.shape[1]))
+    light = record.chain.steps[0].light
+    images = pixels_to_linear(photograph.pixels) if light == "linear" else to_batch(photograph.pixels)
     with torch.inference_mode():
-        degraded = to_pixels(record.chain.apply(images, [record.draw], Cues(cues))[0])
-        target = record.chain.retarget(images, [record.draw], Cues(cues)) if record.chain.retargets() else images
-    unchanged = target is images and photograph.pixels.dtype == np.uint8
-    return Rendered(degraded, photograph.pixels if unchanged else to_pixels(target[0]))
+        degraded = record.chain.apply(images, [record.draw], Cues(cues), light, "encoded")
+        if record.chain.retargets():
+            target = record.chain.retarget(to_batch(photograph.pixels), [record.draw], Cues(cues))
+            return Rendered(to_pixels(degraded[0]), to_pixels(target[0]))
+    return Rendered(to_pixels(degraded[0]), photograph.eight_bit())
 
 
 def fitted(pixels: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -133,7 +133,7 @@ class SynthesisWork:
         record = Record.of(
             chain,
             self.plan.key(pair),
-            source=Origin(key=pair.source, sha256=photograph.sha256),
+            source=Origin.of(pair.source, photograph),
             task=pair.task,
             seed=self.recipe.seed,
             variant=pair.variant,
@@ -165,7 +165,7 @@ class SynthesisWork:
         assert clean.photograph is not None
         if clean.verdicts or clean.dropped:
             return
-        pixels = _eight_bit(clean.photograph)
+        pixels = clean.photograph.eight_bit()
         for used in self.recipe.screen:
             with attributed(used, "screening"):
                 verdict = used.screen(pixels)
@@ -190,7 +190,7 @@ class SynthesisWork:
                 photograph = self.recipe.source.read(key)
             except RRFrameError:
                 continue  # its own row says what is wrong with it
-            return Origin(key=key, sha256=photograph.sha256), photograph
+            return Origin.of(key, photograph), photograph
         raise RRFrameError("no second picture could be read from the source")
 
 
@@ -214,11 +214,6 @@ def _count(row: dict[str, Any], result: ShardResult) -> None:
     if row["status"] == "kept":
         result.tasks[row["task"]] += 1
         result.kept.append((row["key"], row["task"], row["source"]))
-
-
-def _eight_bit(photograph: Photograph) -> Any:
-    pixels = photograph.pixels
-    return pixels if pixels.dtype == "uint8" else ((pixels.astype("uint32") + 128) // 257).astype("uint8")
 
 
 def _one_line(error: RRFrameError) -> str:
