@@ -61,7 +61,7 @@ def _signature(function: FunctionType) -> str:
 
 def command_line() -> Iterator[str]:
     yield from ["# Command line", "", "What `rrframe COMMAND --help` prints.", ""]
-    yield from _help(cli, click.Context(cli, info_name="rrframe", terminal_width=WIDTH))
+    yield from _help(cli, click.Context(cli, info_name="rrframe", terminal_width=WIDTH, **cli.context_settings))
 
 
 def _help(command: click.Command, context: click.Context) -> Iterator[str]:

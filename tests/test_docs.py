@@ -1,5 +1,5 @@
 """The documentation is played from top to bottom, a folder a page: blocks with a title are written as files, Python
-and ``$ rrframe`` lines are run, and what a page shows of their output must be in it.
+and ``$ rrframe`` and ``$ python`` lines are run, and what a page shows of their output must be in it.
 
 A block under ``<!-- not run: REASON -->`` is only read.
 """
@@ -24,6 +24,7 @@ from rrframe.cli.main import cli
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+RUN = ("rrframe", "python")  # commands of other programs are for the reader's eyes
 BLOCK = re.compile(
     r"(?:<!-- not run: (?P<reason>[^>]*) -->\n+)?"
     r"^(?P<indent> *)```(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<text>.*?)^(?P=indent)```$",
@@ -83,7 +84,7 @@ def test_what_a_page_shows_is_so(page: Path, tmp_path: Path, photo: np.ndarray) 
             _run([sys.executable, "-c", block.text], tmp_path, at)
         elif block.language == "console":
             for command, shown in block.commands():
-                if command.split()[0] == "rrframe":
+                if command.split()[0] in RUN:
                     fails = any(line.startswith("error:") for line in shown)
                     _expect(shown, _run(command, tmp_path, f"{at}: $ {command}", fails=fails), f"{at}: $ {command}")
 
