@@ -37,7 +37,7 @@ class Key:
         """A 63-bit integer for this key, the same in every process and on every machine."""
         hasher = hashlib.blake2b(digest_size=8)
         for part in self.path:
-            data = part.encode()
+            data = part.encode("utf-8", "surrogatepass")  # a file name need not be UTF-8
             hasher.update(len(data).to_bytes(4, "little") + data + _SEPARATOR)
         return int.from_bytes(hasher.digest(), "little") >> 1
 

@@ -122,7 +122,9 @@ def _from_array(image: np.ndarray) -> tuple[torch.Tensor, Callable[[torch.Tensor
             arrays = done.permute(0, 2, 3, 1).cpu().numpy().astype(image.dtype)
         else:
             arrays = np.stack([to_pixels(one, image.dtype) for one in done])
-        arrays = arrays.mean(axis=-1).astype(image.dtype) if grey else arrays
+        if grey:
+            means = arrays.mean(axis=-1)
+            arrays = (means if np.issubdtype(image.dtype, np.floating) else np.rint(means)).astype(image.dtype)
         return arrays if batched else arrays[0]
 
     return images, give_back
@@ -137,6 +139,6 @@ def _from_pillow(image: Any) -> tuple[torch.Tensor, Callable[[torch.Tensor], Any
         picture = Image.fromarray(to_pixels(done[0]))
         if alpha is not None:
             picture.putalpha(alpha)
-        return picture.convert("L") if image.mode == "L" else picture
+        return picture.convert(image.mode) if image.mode in ("L", "LA") else picture
 
     return to_batch(np.asarray(image.convert("RGB"))), give_back

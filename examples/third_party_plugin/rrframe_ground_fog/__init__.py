@@ -1,0 +1,11 @@
+"""Ground fog for rrframe."""
+
+from collections.abc import Iterator
+
+from rrframe import Spec, hookimpl
+
+
+# Imported whenever rrframe lists its plugins: name the class, do not import it.
+@hookimpl
+def register_degradations() -> Iterator[Spec]:
+    yield Spec("haze/ground-fog", "rrframe_ground_fog.fog:GroundFog", "Fog that lies low and thins out with height.")
