@@ -13,14 +13,14 @@ from rrframe.imaging.layout import to_batch, to_pixels
 class Jpeg(Degradation):
     """A baseline JPEG file, written and read again.
 
-    Source: ITU-T T.81; qualities as web pictures have them, 30 to 95. The chroma subsampling is a dial of its own,
+    Source: ITU-T T.81; qualities as web pictures have them, mostly 30 to 95, and worse. The chroma subsampling is a dial of its own,
     since writers differ in it.
     Cannot: progressive files and other writers' quantisation tables, which look alike once decoded.
     """
 
     category = "compression"
     light = "encoded"
-    quality: Dial = integers(30, 95, mild=100, low=1, high=100, about="libjpeg's scale")
+    quality: Dial = integers(15, 95, mild=100, low=1, high=100, power=0.6, about="libjpeg's scale")
     chroma: Dial = choice(*CHROMA, mild="4:4:4", about="chroma subsampling")
 
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:

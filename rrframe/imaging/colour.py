@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import cv2
@@ -55,21 +56,21 @@ def convert_light(images: torch.Tensor, come_in: str, go_out: str) -> torch.Tens
 
 def _decode(values: np.ndarray) -> np.ndarray:
     shifted = cv2.addWeighted(values, 1 / 1.055, values, 0.0, 0.055 / 1.055)
-    raised = cv2.pow(shifted, 2.4, dst=shifted)
+    raised: np.ndarray = cv2.pow(shifted, 2.4, dst=shifted)
     np.copyto(raised, values / 12.92, where=values <= _BREAK_ENCODED)
     return raised
 
 
 def _encode(values: np.ndarray) -> np.ndarray:
-    raised = cv2.pow(np.maximum(values, 0.0), 1 / 2.4)
-    raised = cv2.addWeighted(raised, 1.055, raised, 0.0, -0.055, dst=raised)
+    power = cv2.pow(np.maximum(values, 0.0), 1 / 2.4)
+    raised: np.ndarray = cv2.addWeighted(power, 1.055, power, 0.0, -0.055, dst=power)
     np.copyto(raised, values * 12.92, where=values <= _BREAK_LINEAR)
     return raised
 
 
-def _through_opencv(images: torch.Tensor, function: object) -> torch.Tensor:
+def _through_opencv(images: torch.Tensor, function: Callable[[np.ndarray], np.ndarray]) -> torch.Tensor:
     # OpenCV's pow is several times faster than torch's and numpy's. It takes at most 4 channels, so rows are flattened.
     batch, channels, height, width = images.shape
     flat = images.detach().permute(0, 2, 3, 1).reshape(batch * height, width * channels).numpy()
-    result = np.asarray(function(flat), dtype=np.float32)  # type: ignore[operator]
+    result = function(flat)  # OpenCV may drop an axis of length 1
     return torch.from_numpy(result.reshape(batch, height, width, channels)).permute(0, 3, 1, 2)

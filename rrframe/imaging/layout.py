@@ -11,11 +11,8 @@ def to_batch(pixels: np.ndarray) -> torch.Tensor:
     """``[H, W, 3]`` uint8 or uint16 as ``[1, 3, H, W]`` float32 in [0, 1], channels_last: OpenCV can then work
     on a view of it.
     """
-    scaled = (
-        torch.from_numpy(np.require(pixels, requirements=["C", "W"]))
-        .to(torch.float32)
-        .div_(float(np.iinfo(pixels.dtype).max))
-    )
+    whole = np.require(pixels, requirements=["C", "W"])  # torch warns of arrays that are read-only
+    scaled = torch.from_numpy(whole).to(torch.float32).div_(float(np.iinfo(pixels.dtype).max))
     return scaled.permute(2, 0, 1).unsqueeze(0)
 
 
