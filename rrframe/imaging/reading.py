@@ -1,0 +1,226 @@
+"""Photographs as files have them, brought to one form: upright, three channels, encoded sRGB."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import stat
+import threading
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import ExifTags, Image
+
+from rrframe.errors import RRFrameError
+from rrframe.imaging.deep import FloatTiff, deep_samples, eight_bits
+from rrframe.imaging.photograph import Photograph
+from rrframe.imaging.profiles import is_foreign, to_srgb
+
+# Pillow knows these by their first bytes and decodes them not at all or through another program (EPS by Ghostscript,
+# which nobody expects a folder of photographs to start).
+_NOT_DECODED = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
+_WITHOUT_ALPHA = {"LA": "L", "RGBA": "RGB"}
+_UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # EXIF orientation -> what turns the picture upright
+    2: lambda pixels: cv2.flip(pixels, 1),
+    3: lambda pixels: cv2.rotate(pixels, cv2.ROTATE_180),
+    4: lambda pixels: cv2.flip(pixels, 0),
+    5: cv2.transpose,
+    6: lambda pixels: cv2.rotate(pixels, cv2.ROTATE_90_CLOCKWISE),
+    7: lambda pixels: cv2.rotate(cv2.transpose(pixels), cv2.ROTATE_180),
+    8: lambda pixels: cv2.rotate(pixels, cv2.ROTATE_90_COUNTERCLOCKWISE),
+}
+
+
+def read_photograph(path: str | os.PathLike[str], *, max_pixels: int = 100_000_000) -> Photograph:
+    """The picture in the file at ``path``, whatever Pillow decodes, as one form; what had to be done is noted.
+
+    The first of several frames is taken. EXIF orientation is applied. Alpha is composited over white. Grey, palette,
+    CMYK, YCbCr and CIELAB become RGB, and colours go from the ICC profile to sRGB. PNG and TIFF of 16 bits keep them,
+    unless their profile is another than sRGB: profiles are applied at eight bits. Floats are taken as encoded values
+    in [0, 1]. A JPEG file has no checksum: damage inside that its decoder can step over is not seen.
+
+    Args:
+        path: A file.
+        max_pixels: More are refused by the header, before anything is decoded. Pillow itself refuses more than
+            2 * ``PIL.Image.MAX_IMAGE_PIXELS`` in WebP and TIFF files.
+
+    Raises:
+        RRFrameError: It cannot be read, with a reason that tells a person what is wrong with it.
+    """
+    name = os.fsencode(Path(path).name).decode("utf-8", "backslashreplace")  # a name may be no text at all
+    notes: list[str] = []
+    try:
+        data = _bytes_of(path)
+        with _quiet:
+            pixels = _decode(data, max_pixels, notes)
+    except RRFrameError as error:
+        raise RRFrameError(f"{name} {error.message}", hint=error.hint) from error.__cause__
+    except MemoryError as error:
+        raise RRFrameError(f"{name} needs more memory than there is", hint="use fewer workers") from error
+    except Exception as error:  # decoders raise anything on damaged data
+        raise RRFrameError(f"{name} {_damage(error)}") from error
+    return Photograph(pixels=pixels, sha256=hashlib.sha256(data).hexdigest(), notes=tuple(notes))
+
+
+def extensions() -> frozenset[str]:
+    """The file extensions, lower case with their dot, of the formats that ``read_photograph`` knows."""
+    decoded = set(_formats())
+    return frozenset(extension for extension, name in Image.registered_extensions().items() if name in decoded)
+
+
+def _formats() -> list[str]:
+    Image.init()  # does nothing after the first time
+    return [name for name in Image.ID if name not in _NOT_DECODED]
+
+
+def _bytes_of(path: str | os.PathLike[str]) -> bytes:
+    try:
+        kind = os.stat(path).st_mode
+        if stat.S_ISDIR(kind):
+            raise RRFrameError("is a folder, not a picture")
+        if not stat.S_ISREG(kind):  # reading a pipe would wait for ever
+            raise RRFrameError("is a device or a pipe, not a file")
+        with open(path, "rb") as file:
+            data = file.read()
+    except FileNotFoundError as error:
+        lost = os.path.islink(path)
+        raise RRFrameError("is a link to a file that is not there" if lost else "is not there") from error
+    except PermissionError as error:
+        raise RRFrameError("may not be read: permission denied", hint="check its owner and mode") from error
+    except OSError as error:
+        raise RRFrameError(f"cannot be read: {error.strerror or error}") from error
+    if not data:
+        raise RRFrameError("is empty (0 bytes)")
+    return data
+
+
+def _decode(data: bytes, max_pixels: int, notes: list[str]) -> np.ndarray:
+    picture = _open(data)
+    width, height = picture.size
+    if width * height > max_pixels:
+        raise RRFrameError(
+            f"has {width} x {height} = {width * height:,} pixels, more than the {max_pixels:,} allowed",
+            hint="where there is memory for it, the source's max_pixels raises the limit",
+        )
+    profile = picture.info.get("icc_profile")
+    if picture.format == "PNG" and isinstance(picture, Image.Image):
+        picture.load()  # its EXIF may come after the pixels
+    orientation = _orientation(picture, notes)
+    if getattr(picture, "is_animated", False) and picture.format != "PSD":  # which opens as all its layers together
+        notes.append("first of several frames")
+    pixels = _pixels(picture, data, profile, notes)
+    if orientation in _UPRIGHT:
+        notes.append(f"turned upright (EXIF {orientation})")
+        if picture.format != "TIFF":  # which Pillow and OpenCV turn themselves
+            pixels = _UPRIGHT[orientation](pixels)
+    return pixels
+
+
+def _open(data: bytes) -> Image.Image | FloatTiff:
+    """``Image.open`` without its check of the size, whose limit belongs to the whole process; ours follows."""
+    reason = ""
+    for name in _formats():
+        factory, accept = Image.OPEN[name]
+        accepted = accept(data[:16]) if accept else True
+        if isinstance(accepted, str):
+            reason = f"cannot be read: {accepted}"
+        elif accepted:
+            try:
+                return factory(io.BytesIO(data), "")
+            except Image.DecompressionBombError as error:
+                raise RRFrameError(f"has more pixels than allowed: {error}") from error
+            except Exception as error:  # it may still be of another format
+                reason = reason or (f"begins like a {name} file and {_damage(error)}" if accept else "")
+    picture = FloatTiff.open(data)
+    if picture is None:
+        raise RRFrameError(reason or "is not a picture of a known format")
+    return picture
+
+
+def _damage(error: Exception) -> str:
+    said = str(error) or type(error).__name__
+    if isinstance(error, EOFError) or "truncated" in said.lower() or "unpack requires" in said:
+        return "is truncated: it ends before the picture does"
+    if "not identified by this driver" in said:
+        said = "its header is not whole"
+    return f"is damaged: {said}"
+
+
+def _orientation(picture: Image.Image | FloatTiff, notes: list[str]) -> int:
+    try:
+        return int(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # a photograph is worth more than its metadata
+        notes.append("broken EXIF ignored")
+        return 1
+
+
+def _pixels(picture: Image.Image | FloatTiff, data: bytes, profile: bytes | None, notes: list[str]) -> np.ndarray:
+    samples = deep_samples(picture, data, notes)
+    if samples is None:
+        assert isinstance(picture, Image.Image)
+        return _eight_bit_pixels(picture, profile, notes)
+    if is_foreign(profile):
+        notes.append("16 bits read as 8, at which ICC profiles are applied")
+        return _eight_bit_pixels(Image.fromarray(eight_bits(samples)), profile, notes)
+    if samples.ndim == 2 or samples.shape[2] == 2:
+        notes.append("grey to RGB")
+    samples = samples if samples.ndim == 3 else samples[..., None]
+    has_alpha = samples.shape[2] in (2, 4)
+    colour = samples[..., :-1] if has_alpha else samples
+    colour = colour.repeat(3, axis=2) if colour.shape[2] == 1 else np.ascontiguousarray(colour)
+    return _over_white(colour, samples[..., -1], notes) if has_alpha else colour
+
+
+def _eight_bit_pixels(picture: Image.Image, profile: bytes | None, notes: list[str]) -> np.ndarray:
+    alpha = None
+    if picture.has_transparency_data:
+        if picture.mode in ("La", "RGBa"):  # premultiplied
+            picture = picture.convert(picture.mode.upper())
+        alpha = np.asarray(picture.convert("RGBA").getchannel("A"))
+        picture = picture.convert(_WITHOUT_ALPHA.get(picture.mode, picture.mode))
+    # OpenCV would decode plain JPEG a fifth faster; on damaged files it writes to the terminal.
+    pixels = np.asarray(to_srgb(picture, profile, notes)).copy()  # as it comes from Pillow it cannot be written to
+    return pixels if alpha is None else _over_white(pixels, alpha, notes)
+
+
+def _over_white(colour: np.ndarray, alpha: np.ndarray, notes: list[str]) -> np.ndarray:
+    """``colour`` ``[H, W, 3]`` with straight ``alpha`` ``[H, W]`` of the same unsigned type, over white."""
+    top = np.iinfo(colour.dtype).max
+    if alpha.min() == top:
+        notes.append("opaque alpha dropped")
+        return colour
+    notes.append("alpha composited over white")
+    cover = (alpha.astype(np.float32) / top)[..., None]
+    return np.rint(top - (top - colour.astype(np.float32)) * cover).astype(colour.dtype)
+
+
+class _Quiet:
+    """While any thread is inside, warnings are silent: Pillow warns of odd metadata and large sizes, which are no
+    user's concern here.
+
+    ``warnings.catch_warnings`` alone is left in disorder by threads that overlap.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._caught = warnings.catch_warnings(action="ignore")
+                self._caught.__enter__()
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._caught.__exit__(None, None, None)
+
+
+_quiet = _Quiet()
