@@ -1,1 +1,15 @@
+"""The sources that come with rrframe."""
 
+from collections.abc import Iterator
+
+from rrframe import Spec, hookimpl
+
+
+@hookimpl
+def register_sources() -> Iterator[Spec]:
+    yield Spec("images/folder", "rrframe_sources.folder:Folder", "Every picture in a folder and its sub-folders.")
+    yield Spec(
+        "images/samples",
+        "rrframe_sources.samples:Samples",
+        "Photographs that come inside scikit-image and scikit-learn: no download.",
+    )
