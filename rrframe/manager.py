@@ -264,6 +264,7 @@ class Manager:
 
     def _check_hooks(self, module: ModuleType) -> None:
         known = {name for name in vars(hookspecs) if hasattr(getattr(hookspecs, name), f"{GROUP}_spec")}
+        found = 0
         for name in dir(module):
             options = self._pluggy.parse_hookimpl_opts(module, name)
             hook = options and (options.get("specname") or name)
@@ -271,6 +272,9 @@ class Manager:
                 raise ValueError(f"there is no hook {hook!r}; {did_you_mean(hook, known)}")
             if not hook and name in known:
                 raise ValueError(f"{name} is not marked with @rrframe.hookimpl")
+            found += bool(hook)
+        if not found:
+            raise ValueError("it has no hook: nothing in it is marked with @rrframe.hookimpl")
 
     def _announced(self, key: str, plugin: Plugin) -> Iterator[Entry]:
         seen: set[tuple[str, str]] = set()

@@ -41,6 +41,7 @@ BROKEN = {
         OPENING + "def register_degradations(): return []",
         "register_degradations is not marked with @rrframe.hookimpl",
     ),
+    "has no hook": ("import rrframe", "it has no hook"),
     "asks for an argument that is not given": (
         OPENING + "@hookimpl\ndef register_degradations(fog): return []",
         "declared in the hookimpl but can not be found in the hookspec",
