@@ -1,0 +1,187 @@
+"""Linear filters, and the guided filter made of them.
+
+Each is written twice, with OpenCV for images on a CPU and in torch for batches on a GPU; the two agree within 1e-5.
+Beyond its border an image goes on mirrored about the border pixel (OpenCV's reflect-101), as often as a kernel larger
+than the image needs. Light is the caller's: optics filter linear light. Results are new tensors, never clamped.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from rrframe.imaging.layout import from_hwc, hwc_view
+
+_REACH = 4.0  # standard deviations after which a Gaussian is cut: 6e-5 of it lies beyond
+_SPATIAL = 15  # the widest kernel that a GPU sums directly; wider ones go through the Fourier transform
+
+
+def gaussian(images: torch.Tensor, sigma: torch.Tensor | float) -> torch.Tensor:
+    """Gaussian blur.
+
+    Args:
+        images: ``[B, C, H, W]`` float32.
+        sigma: Standard deviation in pixels, one number or ``[B, 1, 1, 1]``; 0 leaves an image as it is.
+    """
+    sigmas = _each(sigma, len(images))
+    return _gaussian_opencv(images, sigmas) if images.device.type == "cpu" else _gaussian_torch(images, sigmas)
+
+
+def convolve(images: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
+    """Convolution: a bright point becomes a bright copy of the kernel, centred on it.
+
+    Args:
+        images: ``[B, C, H, W]`` float32.
+        kernels: One an image, ``[B, k, l]``, or one a channel, ``[B, C, k, l]``; ``k`` and ``l`` odd. A sum of 1
+            keeps the brightness.
+    """
+    if kernels.ndim == 3:
+        kernels = kernels.unsqueeze(1)
+    return _convolve_opencv(images, kernels) if images.device.type == "cpu" else _convolve_torch(images, kernels)
+
+
+def box(images: torch.Tensor, radius: int) -> torch.Tensor:
+    """The mean of the ``2 radius + 1`` pixels wide square around each pixel, for ``[B, C, H, W]`` float32."""
+    return _box_opencv(images, radius) if images.device.type == "cpu" else _box_torch(images, radius)
+
+
+def guided(guide: torch.Tensor, maps: torch.Tensor, radius: int, eps: float) -> torch.Tensor:
+    """``maps`` smoothed along the edges of ``guide``: in every window they become the linear function of the guide
+    that fits them best.
+
+    Args:
+        guide: ``[B, C, H, W]`` float32, the mean of whose channels guides.
+        maps: ``[B, D, H, W]`` float32.
+        radius: Of the windows, in pixels.
+        eps: Contrast, as a variance of the guide, below which there is no edge: 1e-3 for values in [0, 1].
+
+    Source: He et al. 2013, "Guided image filtering", eq. 5, 6 and 8.
+    """
+    grey = guide.mean(dim=1, keepdim=True)
+    grey_mean, maps_mean = box(grey, radius), box(maps, radius)
+    variance = box(grey * grey, radius) - grey_mean * grey_mean
+    covariance = box(grey * maps, radius) - grey_mean * maps_mean
+    slope = covariance / (variance.clamp_(min=0.0) + eps)
+    offset = maps_mean - slope * grey_mean
+    return torch.addcmul(box(offset, radius), box(slope, radius), grey)
+
+
+def mirrored(length: int, before: int, after: int) -> np.ndarray:
+    """Where each of ``before + length + after`` pixels in a row is found in ``length`` pixels that go on mirrored about
+    the border pixels (reflect-101), however far.
+    """
+    if length == 1:
+        return np.zeros(before + 1 + after, dtype=np.int64)
+    period = 2 * (length - 1)
+    places = np.arange(-before, length + after) % period
+    return np.minimum(places, period - places)
+
+
+def _each(value: torch.Tensor | float, count: int) -> list[float]:
+    if not isinstance(value, torch.Tensor):
+        return [float(value)] * count
+    return [float(one) for one in value.flatten().expand(count).tolist()]
+
+
+def _reach(sigma: float) -> int:
+    return math.ceil(_REACH * sigma)
+
+
+def _gaussian_taps(sigma: float, radius: int) -> torch.Tensor:
+    """``2 radius + 1`` values of sum 1, cut where this sigma's reach ends."""
+    if sigma <= 0:
+        return F.pad(torch.ones(1), (radius, radius))
+    places = torch.arange(-radius, radius + 1, dtype=torch.float64)
+    taps = torch.exp(-0.5 * (places / sigma).square()) * (places.abs() <= _reach(sigma))
+    return (taps / taps.sum()).to(torch.float32)
+
+
+# OpenCV, an image at a time
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _gaussian_opencv(images: torch.Tensor, sigmas: list[float]) -> torch.Tensor:
+    done = []
+    for image, sigma in zip(images, sigmas, strict=True):
+        pixels = hwc_view(image)
+        if sigma <= 0:
+            done.append(pixels.copy())
+            continue
+        kernel = _gaussian_taps(sigma, _reach(sigma)).numpy()
+        blurred = cv2.sepFilter2D(pixels, -1, kernel, kernel, borderType=cv2.BORDER_REFLECT_101)
+        done.append(np.asarray(blurred).reshape(pixels.shape))
+    return from_hwc(done)
+
+
+def _convolve_opencv(images: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
+    done = []
+    for image, each in zip(images, kernels, strict=True):
+        pixels = hwc_view(image)
+        # OpenCV correlates. Where a kernel is wide it takes the Fourier transform by itself.
+        filtered = [
+            cv2.filter2D(part, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
+            for part, kernel in zip(
+                [pixels] if len(each) == 1 else cv2.split(pixels),
+                np.ascontiguousarray(each.detach().numpy()[:, ::-1, ::-1]),
+                strict=True,
+            )
+        ]
+        joined = filtered[0] if len(filtered) == 1 else cv2.merge(filtered)
+        done.append(np.asarray(joined).reshape(pixels.shape))
+    return from_hwc(done)
+
+
+def _box_opencv(images: torch.Tensor, radius: int) -> torch.Tensor:
+    size = (2 * radius + 1, 2 * radius + 1)
+    views = [hwc_view(image) for image in images]
+    return from_hwc(
+        [np.asarray(cv2.blur(view, size, borderType=cv2.BORDER_REFLECT_101)).reshape(view.shape) for view in views]
+    )
+
+
+# torch, a batch at a time
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _pad_torch(images: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
+    height, width = images.shape[-2:]
+    down = torch.from_numpy(mirrored(height, rows, rows)).to(images.device)
+    across = torch.from_numpy(mirrored(width, columns, columns)).to(images.device)
+    return images.index_select(2, down).index_select(3, across)
+
+
+def _gaussian_torch(images: torch.Tensor, sigmas: list[float]) -> torch.Tensor:
+    batch, channels, height, width = images.shape
+    radius = max(_reach(sigma) for sigma in sigmas)
+    taps = torch.stack([_gaussian_taps(sigma, radius) for sigma in sigmas])
+    kernels = taps.to(images.device).repeat_interleave(channels, dim=0)[:, None]
+    planes = _pad_torch(images, radius, radius).reshape(1, batch * channels, height + 2 * radius, width + 2 * radius)
+    planes = F.conv2d(planes, kernels[:, :, :, None], groups=batch * channels)
+    planes = F.conv2d(planes, kernels[:, :, None, :], groups=batch * channels)
+    return planes.reshape(batch, channels, height, width)
+
+
+def _convolve_torch(images: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
+    batch, channels, height, width = images.shape
+    rows, columns = kernels.shape[-2:]
+    kernels = kernels.to(images).expand(batch, channels, rows, columns)
+    padded = _pad_torch(images, rows // 2, columns // 2)
+    if max(rows, columns) <= _SPATIAL:
+        planes = padded.reshape(1, batch * channels, *padded.shape[-2:])
+        flipped = kernels.flip(-2, -1).reshape(batch * channels, 1, rows, columns)
+        return F.conv2d(planes, flipped, groups=batch * channels).reshape(images.shape)
+    size = padded.shape[-2:]
+    product = torch.fft.rfft2(padded) * torch.fft.rfft2(kernels, s=size)
+    full: torch.Tensor = torch.fft.irfft2(product, s=size)
+    return full[..., rows - 1 : rows - 1 + height, columns - 1 : columns - 1 + width].contiguous()
+
+
+def _box_torch(images: torch.Tensor, radius: int) -> torch.Tensor:
+    width = 2 * radius + 1
+    down = F.avg_pool2d(_pad_torch(images, radius, radius), (width, 1), stride=1)
+    both: torch.Tensor = F.avg_pool2d(down, (1, width), stride=1)
+    return both
