@@ -15,6 +15,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from conftest import Cli
+from making import photographs, recipe
 from plugin_on_path import write_plugin
 
 from rrframe import Component, RRFrameError, Spec, hookspecs
@@ -424,3 +425,47 @@ def _uses(shown: Any) -> Iterator[dict[str, Any]]:
     elif isinstance(shown, (dict, list)):
         for inner in shown.values() if isinstance(shown, dict) else shown:
             yield from _uses(inner)
+
+
+# A run
+# ---------------------------------------------------------------------------------------------------------------------
+
+OBSERVING = """
+from pathlib import Path
+from rrframe import hookimpl
+
+def tell(line):
+    with open(Path(__file__).with_name("told.txt"), "a") as file:
+        print(line, file=file)
+
+@hookimpl
+def on_run_started(run):
+    tell(f"started {run.folder.name}")
+
+@hookimpl
+def on_pair_written(pair):
+    tell(f"pair {pair.task}")
+    raise OSError("no network")
+
+@hookimpl
+def on_step_ended(step):
+    tell(f"step {step.number}")
+
+@hookimpl
+def on_run_finished(run):
+    tell(f"finished {run.status}")
+"""
+
+
+@pytest.mark.slow
+def test_observers_follow_a_run_and_cannot_stop_it(rrframe_cli: Cli, tmp_path: Path) -> None:
+    env = write_plugin(tmp_path / "plugins", "diary", OBSERVING)
+    path = recipe(tmp_path / "three.yaml", photographs(tmp_path / "photos", 3), engine={"use": "engine/local"})
+    done = rrframe_cli("run", path, "--out", "out", env=env)
+    assert done.returncode == 0, done.stderr
+    told = (tmp_path / "plugins" / "told.txt").read_text().splitlines()
+    assert told[0] == "started out"
+    assert sorted(line for line in told if line.startswith("pair")) == ["pair compression", "pair haze", "pair noise"]
+    assert "step 0" in told
+    assert told[-1].startswith("finished")
+    assert "plugin diary 1.0 failed in on_pair_written: OSError: no network" in done.stdout + done.stderr
