@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, cast
 
@@ -62,7 +63,7 @@ def command(
     )
     write_picture(out, render(drawn, photograph, partner=second).degraded)
     if record:
-        write_whole(record, drawn.model_dump_json(indent=2, exclude_none=True) + "\n")
+        write_whole(record, json.dumps(drawn.written(), indent=2) + "\n")
     values = ", ".join(f"{dial} {_short(value)}" for dial, value in drawn.draw.steps[0].values.items())
     click.echo(f"{out}: {name} ({values})" if values else f"{out}: {name}")
 

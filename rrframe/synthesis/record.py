@@ -107,8 +107,8 @@ class Record(BaseModel):
             raise RRFrameErrors(found, message="the record cannot be used") from None
 
     def written(self) -> dict[str, Any]:
-        """The record as JSON-able data."""
-        return self.model_dump(mode="json", exclude_none=True)
+        """The record as JSON-able data; parts that it does not have are left out."""
+        return {name: value for name, value in self.model_dump(mode="json").items() if value is not None}
 
 
 @dataclass(frozen=True)
