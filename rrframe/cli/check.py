@@ -1,0 +1,89 @@
+"""``rrframe check``: the conformance checks on components, from the command line."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from rrframe.errors import RRFrameError
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="NAME|MODULE...")
+@click.option("-p", "--param", "params", multiple=True, metavar="KEY=VALUE", help="A param of the one component named.")
+@click.option("--only", multiple=True, metavar="CHECK", help="Run this check alone; may be given again.")
+@click.option("--quick", is_flag=True, help="Fewer examples, and no other process.")
+@click.option("--seed", default=0, show_default=True, help="Of the choice of examples.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def command(
+    names: tuple[str, ...], params: tuple[str, ...], only: tuple[str, ...], quick: bool, seed: int, as_json: bool
+) -> int:
+    """Check that components obey the laws of their kind.
+
+    NAME is a component, such as haze/scattering; MODULE a Python module, a plugin or a distribution, meaning all its
+    components. Exits with 1 if a check fails or nothing ran, 2 if a name is not known.
+    """
+    from dataclasses import replace
+
+    from rrframe.testing import Effort, Report, Trial, subjects_named
+    from rrframe.testing.report import told
+    from rrframe.testing.subjects import QUICK, known
+
+    if not names:
+        raise RRFrameError(
+            "name what to check", hint="one or more of:\n" + "\n".join(f"    {name}" for name in known())
+        )
+    if params and len(names) > 1:
+        raise RRFrameError("params are for one component, and several are named", hint="check one at a time")
+    effort = replace(QUICK if quick else Effort(), seed=seed)
+    given = dict(_param(text) for text in params)
+    subjects = {
+        subject.name: subject
+        for name in names
+        for subject in subjects_named((name, given) if given else name, effort=effort)
+    }
+    trials = [Trial(subject) for subject in subjects.values()]
+    for name in only:
+        if not any(name in trial.checks for trial in trials):
+            trials[0].check(name)  # says what it could have meant
+    outcomes = []
+    with _without_hypothesis_folder():
+        for trial in trials:
+            if not as_json:
+                click.echo(f"{trial.subject.name}  ({trial.subject.plugin or 'not announced by a plugin'})")
+            for name in trial.checks:
+                if not only or name in only:
+                    outcomes.append(trial.outcome(name))
+                    if not as_json:
+                        click.echo(told(outcomes[-1]))
+    report = Report(outcomes)
+    if as_json:
+        click.echo(json.dumps(report.as_json(), indent=2))
+    else:
+        click.echo("\n".join([report.summary(), *report.problems]))
+    return 1 if report.problems else 0
+
+
+def _param(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise RRFrameError(f"{text!r} is not of the form KEY=VALUE")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
+
+
+@contextmanager
+def _without_hypothesis_folder() -> Iterator[None]:
+    """Keeps Hypothesis from leaving a folder of its own in the working directory."""
+    from hypothesis.configuration import set_hypothesis_home_dir
+
+    with tempfile.TemporaryDirectory() as folder:
+        set_hypothesis_home_dir(folder)
+        yield

@@ -1,0 +1,81 @@
+"""Calls of a component's methods: run on copies, sent to other processes, compared by bytes."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import BaseModel
+
+from rrframe.contracts.component import Component
+from rrframe.contracts.cue import Cues
+from rrframe.contracts.draw import Draws
+
+CLOSE = 1e-5
+"""How far float32 values may lie apart, or outside [0, 1], where only the order of sums differs: a 400th of an 8-bit
+step.
+"""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A method with its arguments, which stay as they are: every run gets copies."""
+
+    component: Component
+    method: str
+    arguments: tuple[Any, ...]
+
+    def run(self) -> Any:
+        return self.run_on(copy.deepcopy(self.arguments))
+
+    def run_on(self, arguments: tuple[Any, ...]) -> Any:
+        return getattr(self.component, self.method)(*arguments)
+
+    def of(self, component: Component) -> Call:
+        """The same call of another component."""
+        return replace(self, component=component)
+
+    def single(self, index: int) -> Call:
+        """The same call for one image of the batch alone."""
+        return replace(self, arguments=tuple(_single(argument, index) for argument in self.arguments))
+
+
+def digest(value: Any) -> str:
+    """A hash of every byte of ``value``: tensors with their shape and type, arrays, models, containers of these."""
+    hasher = hashlib.sha256()
+    for part in _parts(value):
+        hasher.update(len(part).to_bytes(8, "little") + part)
+    return hasher.hexdigest()
+
+
+def _parts(value: Any) -> Iterator[bytes]:
+    if isinstance(value, torch.Tensor):
+        array = value.detach().cpu().contiguous()
+        yield f"{array.dtype} {tuple(array.shape)}".encode()
+        yield array.reshape(-1).view(torch.uint8).numpy().tobytes()
+    elif isinstance(value, np.ndarray):
+        yield f"{value.dtype} {value.shape}".encode() + value.tobytes()
+    elif isinstance(value, BaseModel):
+        yield repr(value).encode()
+    elif isinstance(value, Cues):
+        yield from _parts(value._maps)
+    elif isinstance(value, dict):
+        for key in sorted(value):
+            yield str(key).encode()
+            yield from _parts(value[key])
+    elif isinstance(value, (list, tuple, Draws)):
+        for item in value:
+            yield from _parts(item)
+    else:
+        yield repr(value).encode()
+
+
+def _single(argument: Any, index: int) -> Any:
+    if isinstance(argument, (Draws, Cues)):
+        return argument.select([index])
+    return argument[index : index + 1]

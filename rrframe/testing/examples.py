@@ -1,0 +1,152 @@
+"""Examples: the situations that components are put in, one class a kind, and how many of them are made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from hypothesis import strategies as st
+
+from rrframe.contracts.cue import Cue, Cues
+from rrframe.contracts.degradation import Degradation
+from rrframe.contracts.draw import Draw, Draws
+from rrframe.contracts.filter import Filter
+from rrframe.contracts.trying import image_key
+from rrframe.errors import RRFrameError
+from rrframe.imaging.colour import convert_light
+from rrframe.imaging.layout import to_pixels
+from rrframe.testing.calls import Call
+from rrframe.testing.pictures import Picture
+from rrframe.testing.strategies import pictures, seeds, severities
+from rrframe.testing.subjects import Subject
+
+_TINY = ((1, 1), (1, 7), (7, 1), (2, 2), (3, 2), (2, 5), (5, 5))
+_SMALL = 8  # the shortest side that is not tiny: the law of tiny pictures alone goes below it
+
+
+class Example(Protocol):
+    """One situation to put a component in."""
+
+    @property
+    def picture(self) -> Picture:
+        """The picture, or the clean one of a pair."""
+
+    def calls(self, subject: Subject) -> list[Call]:
+        """The calls of the subject's methods in this situation."""
+
+
+@dataclass(frozen=True)
+class Degrading:
+    """A degradation on a picture. ``settings`` are dials put at a bound, as params."""
+
+    picture: Picture
+    severity: float | None = None
+    seed: int = 0
+    settings: tuple[tuple[str, Any], ...] = ()
+
+    def component(self, subject: Subject) -> Degradation:
+        found = subject.component if not self.settings else subject.made(dict(self.settings))
+        assert isinstance(found, Degradation)
+        return found
+
+    def draws(self, subject: Subject) -> list[Draw]:
+        """The draws that the component makes for each image."""
+        return [call.run() for call in self.drawing(subject)]
+
+    def drawing(self, subject: Subject) -> list[Call]:
+        """The calls that make these draws."""
+        component = self.component(subject)
+        keys = [image_key(self.seed, index).child(subject.name) for index in range(self.picture.batch)]
+        return [Call(component, "draw", (key, self.severity)) for key in keys]
+
+    def calls(self, subject: Subject, draws: list[Draw] | None = None) -> list[Call]:
+        component, images = self.component(subject), self.picture.tensor()
+        cues = Cues(subject.maps(component.needs(), convert_light(images, component.light, "encoded")))
+        arguments = (images, Draws(self.draws(subject) if draws is None else draws), cues)
+        methods = ["apply", "retarget"] if component.retargets() else ["apply"]
+        return [Call(component, method, arguments) for method in methods]
+
+    def __str__(self) -> str:
+        severity = "drawn values" if self.severity is None else f"severity {self.severity:g}"
+        settings = "".join(f"; {name}={value}" for name, value in self.settings)
+        return f"{self.picture}; {severity}; seed {self.seed}{settings}"
+
+
+@dataclass(frozen=True)
+class Looking:
+    """A cue of a picture."""
+
+    picture: Picture
+
+    def calls(self, subject: Subject) -> list[Call]:
+        assert isinstance(subject.component, Cue)
+        keys = [str(index) for index in range(self.picture.batch)]
+        return [Call(subject.component, "compute", (self.picture.tensor(), keys))]
+
+    def __str__(self) -> str:
+        return str(self.picture)
+
+
+@dataclass(frozen=True)
+class Judging:
+    """A filter on a clean picture, and on a pair whose degraded side has ``change``, a share of noise mixed in."""
+
+    picture: Picture
+    change: float = 0.0
+
+    def calls(self, subject: Subject) -> list[Call]:
+        component = subject.component
+        assert isinstance(component, Filter)
+        clean = self.picture.tensor()
+        noise = replace(self.picture, pattern="noise", seed=self.picture.seed + 1).tensor()
+        degraded = clean * (1 - self.change) + noise * self.change
+        arguments = {"screen": (to_pixels(clean[0]),), "verify": (to_pixels(clean[0]), to_pixels(degraded[0]))}
+        return [Call(component, stage, arguments[stage]) for stage in sorted(component.stages())]
+
+    def __str__(self) -> str:
+        return f"{self.picture}; a share of {self.change:g} of noise mixed in"
+
+
+def examples_for(subject: Subject, *, greatest_batch: int = 1) -> st.SearchStrategy[Any]:
+    """Situations for components of the subject's kind, on pictures of at least 8 x 8."""
+    some = pictures(least_side=_SMALL, greatest_batch=greatest_batch)
+    if subject.kind == "cue":
+        return st.builds(Looking, some)
+    if subject.kind == "filter":
+        return st.builds(Judging, pictures(least_side=_SMALL), st.sampled_from((0.0, 0.05, 1.0)))
+    return degrading_examples(subject, greatest_batch=greatest_batch)
+
+
+def degrading_examples(subject: Subject, *, greatest_batch: int = 1) -> st.SearchStrategy[Degrading]:
+    """The same for a degradation: severities, seeds, and each dial at each of its bounds."""
+    some = pictures(least_side=_SMALL, greatest_batch=greatest_batch)
+    return st.builds(Degrading, some, severities(), seeds(), st.sampled_from(bounds_of(subject)))
+
+
+def bounds_of(subject: Subject) -> list[tuple[tuple[str, Any], ...]]:
+    """The settings to try besides the subject's own: each dial at each bound that it and the whole component accept."""
+    settings: list[tuple[tuple[str, Any], ...]] = [()]
+    assert isinstance(subject.component, Degradation)
+    for name, dial in subject.component.dials().items():
+        for bound in {dial.low, dial.high} - {None}:
+            value = int(bound) if dial.law.name == "integers" and bound is not None else bound
+            try:
+                subject.made({name: value})
+            except RRFrameError:  # it does not go with the other settings
+                continue
+            settings.append(((name, value),))
+    return settings
+
+
+def tiny_examples(subject: Subject) -> Iterator[Any]:
+    """Pictures from 1 x 1 to 5 x 5, at every end of severity where there is one."""
+    for height, width in _TINY:
+        for pattern in ("texture", "black", "extreme"):
+            picture = Picture(height, width, 2 if subject.kind != "filter" else 1, pattern)
+            if subject.kind == "cue":
+                yield Looking(picture)
+            elif subject.kind == "filter":
+                yield Judging(picture, 0.5)
+            else:
+                yield from (Degrading(picture, severity) for severity in (None, 0.0, 1.0))

@@ -1,0 +1,68 @@
+"""Which checks a component gets, by its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rrframe.testing import (
+    batch_laws,
+    cue_laws,
+    declared_laws,
+    degradation_laws,
+    filter_laws,
+    purity_laws,
+    variety_laws,
+)
+from rrframe.testing.checks import Check
+from rrframe.testing.component_laws import is_announced, is_described, refuses_unknown_params, survives_its_params
+
+_COMPONENT = (is_announced, is_described, survives_its_params, refuses_unknown_params)
+_PURITY = (
+    purity_laws.leaves_its_input_alone,
+    purity_laws.leaves_global_state_alone,
+    purity_laws.same_input_same_bytes,
+    purity_laws.keeps_no_state,
+    purity_laws.survives_pickling,
+    purity_laws.same_bytes_in_another_process,
+)
+_BATCH = (batch_laws.batch_equals_singles, batch_laws.takes_any_memory_layout, batch_laws.works_in_inference_mode)
+_DEGRADATION = (
+    *_COMPONENT,
+    declared_laws.refuses_bad_dials,
+    declared_laws.draw_survives_json,
+    declared_laws.reads_only_declared_cues,
+    purity_laws.runs,
+    *degradation_laws.sound,
+    degradation_laws.works_on_tiny_pictures,
+    *_PURITY,
+    *_BATCH,
+    degradation_laws.same_key_same_draw,
+    degradation_laws.replays_from_json,
+    variety_laws.different_seeds_differ,
+    variety_laws.every_dial_matters,
+    variety_laws.distance_grows_with_severity,
+    variety_laws.severity_zero_is_identity,
+)
+_SUITES = {
+    "degradation": _DEGRADATION,
+    "effect": _DEGRADATION,
+    "cue": (*_COMPONENT, purity_laws.runs, cue_laws.gives_a_map, cue_laws.works_on_tiny_pictures, *_PURITY, *_BATCH),
+    "filter": (
+        *_COMPONENT,
+        filter_laws.has_a_stage,
+        purity_laws.runs,
+        filter_laws.gives_a_verdict,
+        filter_laws.works_on_tiny_pictures,
+        filter_laws.says_why_it_drops,
+        *_PURITY,
+    ),
+}
+
+
+def checks_for(component: Any) -> Iterator[Check]:
+    """The checks for ``component``: an instance, a class, or a ``Subject``; calling one with a ``Subject`` runs it.
+
+    Degradations, effects, cues and filters have theirs; of other kinds only the announcement is checked.
+    """
+    yield from _SUITES.get(component.kind, (is_announced,))
