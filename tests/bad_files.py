@@ -98,8 +98,8 @@ def png_file(
 
 
 def _photo() -> Image.Image:
-    """Small, and with enough detail that half a file is half a picture."""
-    noise = np.random.default_rng(3).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    """As large as filters ask for, and with enough detail that half a file is half a picture."""
+    noise = np.random.default_rng(3).integers(0, 256, (260, 300, 3), dtype=np.uint8)
     return Image.fromarray(noise)
 
 

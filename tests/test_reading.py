@@ -487,12 +487,13 @@ def test_float_tiff_is_taken_as_encoded_values(read, shape, dtype):
         (np.full((4, 4, 3), np.nan, np.float32), "holds NaN"),
         (np.ones((4, 4), np.uint32), "do not say what white is"),
         (np.ones((4, 4), np.int16), "do not say what white is"),
-        (np.ones((4, 4, 3), np.float16), "TIFF file"),
+        (np.ones((4, 4, 2), np.uint16), "begins like a TIFF file and is of a kind that is not supported"),
+        (np.ones((4, 4, 3), np.float16), "of a kind that is not known"),
     ],
 )
 def test_tiff_that_holds_no_light_is_refused(read, samples, reason):
     with pytest.raises(RRFrameError, match=reason):
-        read(tiff_of(samples, photometric="rgb" if samples.ndim == 3 else "minisblack"))
+        read(tiff_of(samples, photometric="rgb" if samples.shape[2:] == (3,) else "minisblack", planarconfig="contig"))
 
 
 # Frames
@@ -622,6 +623,14 @@ def test_damaged_files_give_a_picture_or_a_reason(good, data, write, capfd):
     assert "0x" not in problem
     said = capfd.readouterr().err
     assert not said or GOOD[good].startswith(b"II")  # the libtiff inside Pillow cannot be told to be quiet
+
+
+def test_a_false_length_in_a_deep_png_is_noticed(read):
+    """Pillow steps over it, and OpenCV would take gigabytes for it."""
+    whole = GOOD[9]
+    place = whole.index(b"IDAT") - 4
+    with pytest.raises(RRFrameError, match="is truncated"):
+        read(whole[:place] + b"\xfe" + whole[place + 1 :])
 
 
 @pytest.mark.parametrize("good", range(6))

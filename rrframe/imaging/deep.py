@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import cv2
 import numpy as np
-from PIL import Image, TiffImagePlugin
+from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 from rrframe.errors import RRFrameError
 
@@ -19,6 +19,7 @@ _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
 _ORIENTATION, _PLANES, _FORMATS, _PROFILE = 274, 284, 339, 34675
 _WHITE_IS_ZERO, _UNCOMPRESSED, _SEPARATE, _FLOAT = 0, 1, 2, 3
 _TOP = 65535
+_PNG_END = b"IEND\xaeB`\x82"
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,11 @@ def _colour(picture: Image.Image, data: bytes, notes: list[str]) -> np.ndarray |
     # Pillow decodes first: it tells what is wrong with a bad file, where OpenCV would write to the terminal; and its
     # high bytes prove what OpenCV read, which is not to be trusted with separate planes or premultiplied alpha.
     high = np.asarray(picture)
+    if picture.format == "PNG":
+        # Pillow has read no further than the pixels; one false length beyond takes OpenCV gigabytes.
+        PngImagePlugin.PngImageFile(io.BytesIO(data)).verify()
+        if _PNG_END not in data:
+            raise RRFrameError("is truncated: its last bytes are missing")
     samples = _by_opencv(data) if picture.mode in ("RGB", "RGBA") else None
     if samples is not None and samples.dtype == np.uint16 and samples.shape[:2] == high.shape[:2]:
         extra = samples.shape[2] - high.shape[2]  # a colour declared transparent comes as alpha

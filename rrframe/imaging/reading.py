@@ -142,11 +142,14 @@ def _open(data: bytes) -> Image.Image | FloatTiff:
 
 
 def _damage(error: Exception) -> str:
-    said = str(error) or type(error).__name__
-    if isinstance(error, EOFError) or "truncated" in said.lower() or "unpack requires" in said:
+    plain = isinstance(error, (OSError, RuntimeError, SyntaxError, ValueError)) and str(error)
+    said = str(error) if plain else f"{type(error).__name__} {error}".rstrip()  # a KeyError says no more than "15"
+    if isinstance(error, EOFError) or "truncated" in said.lower() or "requires a buffer" in said:
         return "is truncated: it ends before the picture does"
     if "not identified by this driver" in said:
         said = "its header is not whole"
+    if "unknown pixel mode" in said or "unsupported" in said.lower():
+        return f"is of a kind that is not supported: {said}"
     return f"is damaged: {said}"
 
 
