@@ -18,14 +18,20 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-@pytest.fixture()
+@pytest.fixture
 def rrframe_cli(tmp_path: Path) -> Cli:
     """Runs ``python -m rrframe ARGS`` as a real process in a folder of the test's own."""
 
     def run(*args: object, cwd: Path = tmp_path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "rrframe", *map(str, args)]
         return subprocess.run(
-            command, cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=300, check=False
+            command,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
         )
 
     return run

@@ -13,8 +13,8 @@ from rrframe.imaging.layout import to_batch, to_pixels
 class Jpeg(Degradation):
     """A baseline JPEG file, written and read again.
 
-    Source: ITU-T T.81; qualities as web pictures have them, mostly 30 to 95, and worse. The chroma subsampling is a dial of its own,
-    since writers differ in it.
+    Source: ITU-T T.81; qualities as web pictures have them, mostly 30 to 95, and worse. The chroma subsampling is a
+    dial of its own, since writers differ in it.
     Cannot: progressive files and other writers' quantisation tables, which look alike once decoded.
     """
 
