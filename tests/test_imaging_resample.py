@@ -1,0 +1,97 @@
+"""The two paths of resizing agree, and do what they say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rrframe.imaging import resample
+from rrframe.imaging.layout import to_batch
+from rrframe.testing.strategies import images
+
+# The torch path runs on CPU tensors too, where it is not the one that is taken.
+SOME = settings(max_examples=40, deadline=None)
+CLOSE = 1e-5
+METHODS = st.sampled_from(resample.METHODS)
+SIDES = st.integers(1, 80)
+
+
+@SOME
+@given(images(greatest_batch=2), SIDES, SIDES, METHODS)
+def test_paths_agree(batch: torch.Tensor, height: int, width: int, method: resample.Method) -> None:
+    one = resample.resize(batch, height, width, method)
+    other = resample._torch(batch, height, width, method).clamp(0.0, 1.0)
+    assert one.shape == other.shape == (len(batch), 3, height, width)
+    assert float((one - other).abs().max()) < CLOSE
+
+
+@SOME
+@given(images(greatest_batch=2), SIDES, SIDES, METHODS)
+def test_stays_in_range_and_leaves_its_input_alone(
+    batch: torch.Tensor, height: int, width: int, method: resample.Method
+) -> None:
+    before = batch.clone()
+    resized = resample.resize(batch, height, width, method)
+    assert torch.equal(batch, before)
+    assert float(resized.min()) >= 0.0
+    assert float(resized.max()) <= 1.0
+
+
+@SOME
+@given(SIDES, SIDES, SIDES, SIDES, METHODS, st.floats(0.0, 1.0, width=32))
+def test_a_constant_image_stays_constant(
+    height: int, width: int, new_height: int, new_width: int, method: resample.Method, value: float
+) -> None:
+    flat = torch.full((1, 3, height, width), value)
+    assert resample.resize(flat, new_height, new_width, method) == pytest.approx(value, abs=CLOSE)
+
+
+@pytest.mark.parametrize("method", ["area", "linear", "cubic", "lanczos"])
+@pytest.mark.parametrize("size", [(24, 24), (24, 160)])
+def test_shrinking_does_not_alias(method: resample.Method, size: tuple[int, int]) -> None:
+    """Lines two pixels apart are grey at a size that cannot hold them."""
+    lines = torch.zeros(1, 3, 97, 97)
+    lines[:, :, ::2] = 1.0
+    middle = resample.resize(lines, *size, method)[:, :, 4:-4]
+    assert float((middle - 0.5).abs().max()) < 0.15
+
+
+def test_area_is_the_mean_of_what_is_covered() -> None:
+    image = torch.rand((1, 3, 6, 9), generator=torch.Generator().manual_seed(1))
+    expected = image.reshape(1, 3, 2, 3, 3, 3).mean(dim=(3, 5))
+    assert torch.allclose(resample.resize(image, 2, 3, "area"), expected, atol=1e-6)
+    grown = resample.resize(image, 12, 27, "area")
+    assert torch.allclose(grown, image.repeat_interleave(2, dim=2).repeat_interleave(3, dim=3), atol=1e-6)
+
+
+@pytest.mark.parametrize("method", resample.METHODS)
+def test_shrinking_does_not_shift(method: resample.Method) -> None:
+    ramp = torch.linspace(0.0, 1.0, 256).expand(1, 3, 64, 256).contiguous()
+    shrunk = resample.resize(ramp, 16, 64, method)[0, 0, 8]
+    begins = 4 * torch.arange(64) + 1.5
+    # The nearest pixel to the middle of four is one of two.
+    assert torch.allclose(shrunk[8:-8], (begins / 255)[8:-8], atol=0.51 / 255 if method == "nearest" else 1e-4)
+
+
+def test_overshoot_is_clamped() -> None:
+    edge = torch.zeros(1, 3, 8, 8)
+    edge[..., 4:] = 1.0
+    raw = resample._torch(edge, 32, 32, "cubic")
+    assert float(raw.max()) > 1.01
+    assert float(resample.resize(edge, 32, 32, "cubic").max()) == 1.0
+
+
+def test_a_photograph_survives_growing_and_shrinking_back(photo: np.ndarray) -> None:
+    image = to_batch(photo[:128, 128:256])
+    back = resample.resize(resample.resize(image, 384, 384, "cubic"), 128, 128, "area")
+    assert float((back - image).square().mean().sqrt()) < 0.02
+
+
+def test_the_same_size_is_the_same_image(photo: np.ndarray) -> None:
+    image = to_batch(photo)
+    same = resample.resize(image, 512, 512, "lanczos")
+    assert torch.equal(same, image)
+    assert same.data_ptr() != image.data_ptr()
