@@ -330,11 +330,26 @@ def test_a_fault_fails_the_one_check_that_names_it(wrong: type[Degradation]) -> 
     assert failed(outcomes_of(wrong)) == [WRONG[wrong]]
 
 
+@pytest.mark.slow
 def test_a_good_degradation_passes_all_that_applies() -> None:
     outcomes = outcomes_of(Veil, effort=Effort())
     assert {name: outcome.reason for name, outcome in outcomes.items() if outcome.status != "passed"} == {
         "is-announced": "no plugin announces it"
     }
+
+
+class Tints(PlainVeil):
+    """A veil of a hue, whose two ends are one colour. Source: made up for these tests, 2025."""
+
+    hue: Dial = uniform(0.0, 360.0)
+
+    def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
+        tint = 0.5 + 0.4 * torch.cos(torch.deg2rad(draw.hue + torch.tensor([0.0, 120.0, 240.0]).view(1, 3, 1, 1)))
+        return images * (1 - draw.strength) + draw.strength * draw.grey * tint
+
+
+def test_a_dial_may_end_where_it_began() -> None:
+    assert failed(outcomes_of(Tints)) == []
 
 
 def test_another_process_is_really_another() -> None:
@@ -638,6 +653,7 @@ test_conformance = conformance(
 """
 
 
+@pytest.mark.slow
 def test_pytest_shows_an_item_for_each_check(tmp_path: Path) -> None:
     (tmp_path / "test_dim.py").write_text(ADOPTION)
     command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "test_dim.py"]
@@ -663,6 +679,7 @@ def test_a_report_on_nothing_is_a_failure() -> None:
     assert Report([skipped]).problems == [f"no check of {__name__}:Veil ran"]
 
 
+@pytest.mark.slow
 def test_the_command_reports_a_component(rrframe_cli: Any) -> None:
     done = rrframe_cli("check", "haze/scattering", "--quick")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -672,6 +689,7 @@ def test_the_command_reports_a_component(rrframe_cli: Any) -> None:
     assert done.stdout.splitlines()[-1] == "27 of 28 checks ran: 27 passed, 0 failed; 1 skipped"
 
 
+@pytest.mark.slow
 def test_the_command_reports_as_json_and_fails(rrframe_cli: Any, tmp_path: Path) -> None:
     (tmp_path / "bleached.py").write_text(ADOPTION.partition("test_conformance =")[0])
     done = rrframe_cli("check", "bleached", "--quick", "--only", "stays-in-range", "--json")
@@ -702,6 +720,38 @@ def test_the_command_refuses_what_it_cannot_check(rrframe_cli: Any, arguments: l
     assert done.returncode == (1 if "betta=1" in arguments else 2), done.stdout + done.stderr
     assert said in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def install(folder: Path, plugin: str) -> dict[str, str]:
+    """A distribution rrframe-wreck with ``plugin`` as its code, and the environment that finds it."""
+    info = folder / "rrframe_wreck-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: rrframe-wreck\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text("[rrframe]\nwreck = rrframe_wreck\n")
+    (folder / "rrframe_wreck.py").write_text(plugin)
+    return {"PYTHONPATH": str(folder)}
+
+
+def test_a_plugin_that_cannot_be_loaded_fails(rrframe_cli: Any, tmp_path: Path) -> None:
+    done = rrframe_cli("check", "rrframe-wreck", env=install(tmp_path, "import nowhere_to_be_found"))
+    assert done.returncode == 1, done.stdout
+    assert "plugin wreck is broken: ModuleNotFoundError" in done.stderr
+    assert "rrframe-wreck 1.2" in done.stderr
+
+
+def test_a_component_that_cannot_be_imported_fails(rrframe_cli: Any, tmp_path: Path) -> None:
+    plugin = """
+from rrframe import Spec, hookimpl
+
+@hookimpl
+def register_degradations():
+    yield Spec("haze/wreck", "rrframe_wreck_code:Wreck", "Cannot be imported.")
+"""
+    done = rrframe_cli("check", "rrframe_wreck", env=install(tmp_path, plugin))
+    assert done.returncode == 1, done.stderr
+    assert "  FAIL  is-announced" in done.stdout
+    assert "No module named 'rrframe_wreck_code'" in done.stdout
+    assert "1 of 28 checks ran: 0 passed, 1 failed; 27 skipped" in done.stdout
 
 
 def test_the_command_checks_with_params(rrframe_cli: Any) -> None:

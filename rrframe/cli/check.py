@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from rrframe.errors import RRFrameError
+from rrframe.errors import RRFrameError, did_you_mean
 
 
 @click.command()
@@ -48,25 +48,29 @@ def command(
         for subject in subjects_named((name, given) if given else name, effort=effort)
     }
     trials = [Trial(subject) for subject in subjects.values()]
-    for name in only:
-        if not any(name in trial.checks for trial in trials):
-            trials[0].check(name)  # says what it could have meant
+    _refuse_unknown(only, {name for trial in trials for name in trial.checks})
     outcomes = []
     with _without_hypothesis_folder():
         for trial in trials:
-            if not as_json:
+            checks = [name for name in trial.checks if not only or name in only]
+            if checks and not as_json:
                 click.echo(f"{trial.subject.name}  ({trial.subject.plugin or 'not announced by a plugin'})")
-            for name in trial.checks:
-                if not only or name in only:
-                    outcomes.append(trial.outcome(name))
-                    if not as_json:
-                        click.echo(told(outcomes[-1]))
+            for name in checks:
+                outcomes.append(trial.outcome(name))
+                if not as_json:
+                    click.echo(told(outcomes[-1]))
     report = Report(outcomes)
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2))
     else:
         click.echo("\n".join([report.summary(), *report.problems]))
     return 1 if report.problems else 0
+
+
+def _refuse_unknown(only: tuple[str, ...], known: set[str]) -> None:
+    for name in only:
+        if name not in known:
+            raise RRFrameError(f"no check is called {name!r}", hint=did_you_mean(name, known))
 
 
 def _param(text: str) -> tuple[str, Any]:

@@ -34,12 +34,12 @@ def is_described(subject: Subject) -> None:
         raise Broken("the class has no docstring")
     if not issubclass(cls, Degradation):
         return
-    if cls.light not in ("linear", "encoded"):
-        raise Broken(f"light is {cls.light!r}, which is neither 'linear' nor 'encoded'")
     if isinstance(cls.cues, str) or not all(isinstance(name, str) for name in cls.cues):
         raise Broken(f"cues is {cls.cues!r}, which is not a set of names, such as {{'depth'}}")
-    if subject.kind == "effect":  # its category is that of what it holds
+    if subject.kind == "effect":  # its category and light are those of what it holds
         return
+    if cls.light not in ("linear", "encoded"):
+        raise Broken(f"light is {cls.light!r}, which is neither 'linear' nor 'encoded'")
     tasks = get_manager().table("task")
     if getattr(cls, "category", None) not in tasks:
         raise Broken(f"category is {getattr(cls, 'category', None)!r}, which is not a task: {', '.join(tasks)}")

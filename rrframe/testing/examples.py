@@ -22,6 +22,7 @@ from rrframe.testing.strategies import pictures, seeds, severities
 from rrframe.testing.subjects import Subject
 
 _TINY = ((1, 1), (1, 7), (7, 1), (2, 2), (3, 2), (2, 5), (5, 5))
+_LARGE = 224
 _SMALL = 8  # the shortest side that is not tiny: the law of tiny pictures alone goes below it
 
 
@@ -110,18 +111,25 @@ class Judging:
 
 def examples_for(subject: Subject, *, greatest_batch: int = 1) -> st.SearchStrategy[Any]:
     """Situations for components of the subject's kind, on pictures of at least 8 x 8."""
-    some = pictures(least_side=_SMALL, greatest_batch=greatest_batch)
+    some = _some_pictures(greatest_batch)
     if subject.kind == "cue":
         return st.builds(Looking, some)
     if subject.kind == "filter":
-        return st.builds(Judging, pictures(least_side=_SMALL), st.sampled_from((0.0, 0.05, 1.0)))
+        return st.builds(Judging, _some_pictures(1), st.sampled_from((0.0, 0.05, 1.0)))
     return degrading_examples(subject, greatest_batch=greatest_batch)
 
 
 def degrading_examples(subject: Subject, *, greatest_batch: int = 1) -> st.SearchStrategy[Degrading]:
     """The same for a degradation: severities, seeds, and each dial at each of its bounds."""
-    some = pictures(least_side=_SMALL, greatest_batch=greatest_batch)
+    some = _some_pictures(greatest_batch)
     return st.builds(Degrading, some, severities(), seeds(), st.sampled_from(bounds_of(subject)))
+
+
+def _some_pictures(greatest_batch: int) -> st.SearchStrategy[Picture]:
+    """Small pictures mostly, and large ones, on which lengths that scale with the image come to a pixel and more."""
+    small = pictures(least_side=_SMALL, greatest_batch=greatest_batch)
+    large = pictures(least_side=_LARGE, greatest_side=_LARGE + 33, greatest_batch=greatest_batch)
+    return st.integers(0, 4).flatmap(lambda number: large if number == 4 else small)
 
 
 def bounds_of(subject: Subject) -> list[tuple[tuple[str, Any], ...]]:
