@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rrframe.imaging import resample
-from rrframe.imaging.layout import to_batch
+from rrframe.imaging.layout import to_batch, to_pixels
 from rrframe.testing.strategies import images
 
 # The torch path runs on CPU tensors too, where it is not the one that is taken.
-SOME = settings(max_examples=40, deadline=None)
+SOME = settings(max_examples=25, deadline=None)
 CLOSE = 1e-5
 METHODS = st.sampled_from(resample.METHODS)
 SIDES = st.integers(1, 80)
@@ -38,6 +38,16 @@ def test_stays_in_range_and_leaves_its_input_alone(
     assert torch.equal(batch, before)
     assert float(resized.min()) >= 0.0
     assert float(resized.max()) <= 1.0
+
+
+@SOME
+@given(images(), SIDES, SIDES, METHODS)
+def test_eight_bits_give_the_same(batch: torch.Tensor, height: int, width: int, method: resample.Method) -> None:
+    pixels = to_pixels(batch[0])
+    one = resample.resize_pixels(pixels, height, width, method).astype(int)
+    other = to_pixels(resample.resize(to_batch(pixels), height, width, method)[0])
+    assert one.shape == (height, width, 3)
+    assert int(np.abs(one - other).max()) <= 2
 
 
 @SOME

@@ -8,8 +8,27 @@ from rrframe import Spec, hookimpl
 @hookimpl
 def register_degradations() -> Iterator[Spec]:
     yield Spec(
-        "compression/jpeg", "rrframe_degradations.compression:Jpeg", "JPEG at a quality and a chroma subsampling."
+        "compression/avif",
+        "rrframe_degradations.compression.stills:Avif",
+        "AVIF at a quality and a chroma subsampling.",
     )
+    yield Spec(
+        "compression/jpeg",
+        "rrframe_degradations.compression.stills:Jpeg",
+        "JPEG at a quality and a chroma subsampling.",
+    )
+    yield Spec(
+        "compression/recompress",
+        "rrframe_degradations.compression.recompress:Recompress",
+        "Several generations of JPEG, resized and shifted between.",
+    )
+    yield Spec(
+        "compression/video",
+        "rrframe_degradations.compression.video:Video",
+        "A single frame of H.264 or H.265 video.",
+        extra="rrframe[video]",
+    )
+    yield Spec("compression/webp", "rrframe_degradations.compression.stills:Webp", "Lossy WebP at a quality.")
     yield Spec(
         "haze/scattering", "rrframe_degradations.haze:Scattering", "Uniform haze by atmospheric scattering over depth."
     )

@@ -2,7 +2,7 @@
 
 Written twice, for images on a CPU with OpenCV, or with sparse weights where OpenCV would alias, and as products of
 matrices for batches on a GPU; the two agree within 1e-5. Pixels are areas: the first begins at 0, the last ends at the
-side, and the image's edges stay its edges.
+side, and the image's edges stay its edges. No kind aliases where a side shrinks, but ``nearest``.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import Literal, get_args
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from scipy.sparse import csr_array
 
-from rrframe.imaging.layout import from_hwc, hwc_view
+from rrframe.imaging.layout import from_hwc, hwc_view, to_batch, to_pixels
 
 Method = Literal["nearest", "area", "linear", "cubic", "lanczos"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -33,9 +34,9 @@ _SUPPORT = {"linear": 1.0, "cubic": 2.0, "lanczos": 4.0}  # how far a kernel rea
 def resize(images: torch.Tensor, height: int, width: int, method: Method = "area") -> torch.Tensor:
     """``images`` at another size.
 
-    ``area`` takes the mean of what each new pixel covers. ``linear``, ``cubic`` (Keys 1981, a = -0.75) and ``lanczos``
-    (four lobes) have OpenCV's kernels, stretched by the factor where a side shrinks, so that nothing aliases;
-    ``nearest`` aliases.
+    ``area`` takes the mean of what each new pixel covers. ``linear``, ``cubic`` (Keys 1981; a = -0.75 where a side
+    grows, as in OpenCV, and -0.5 where it shrinks, as in Pillow) and ``lanczos`` (four lobes) are kernels that stretch
+    with the pixels of the smaller size.
 
     Args:
         images: ``[B, C, H, W]`` float32 in [0, 1], C up to 4. The light is the caller's.
@@ -56,11 +57,30 @@ def resize(images: torch.Tensor, height: int, width: int, method: Method = "area
     return resized.clamp_(0.0, 1.0)
 
 
+def resize_pixels(pixels: np.ndarray, height: int, width: int, method: Method = "area") -> np.ndarray:
+    """``resize`` for files: ``[H, W, 3]`` uint8 as the same; within 2 codes of it, several times as fast."""
+    rows, columns, _ = pixels.shape
+    if (rows, columns) == (height, width):
+        return pixels.copy()
+    shrinks = height <= rows and width <= columns
+    if shrinks and method in ("linear", "cubic"):
+        image = torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0)
+        shrunk = F.interpolate(image, (height, width), mode=f"bi{method}", antialias=True)
+        return hwc_view(shrunk[0])
+    if _fits_opencv(rows, columns, height, width, method):
+        return np.asarray(cv2.resize(pixels, (width, height), interpolation=_OPENCV[method]))
+    return to_pixels(resize(to_batch(pixels), height, width, method)[0])
+
+
+def _fits_opencv(rows: int, columns: int, height: int, width: int, method: Method) -> bool:
+    """Whether OpenCV does as promised: it never stretches a kernel, and has no area where a side grows."""
+    shrinks, grows = height <= rows and width <= columns, height >= rows and width >= columns
+    return method == "nearest" or (shrinks if method == "area" else grows)
+
+
 def _opencv(pixels: np.ndarray, height: int, width: int, method: Method) -> np.ndarray:
     rows, columns, channels = pixels.shape
-    shrinks, grows = height <= rows and width <= columns, height >= rows and width >= columns
-    # OpenCV's kernels are never stretched, and its area is none where a side grows.
-    if method == "nearest" or (shrinks if method == "area" else grows):
+    if _fits_opencv(rows, columns, height, width, method):
         resized = cv2.resize(pixels, (width, height), interpolation=_OPENCV[method])
         return np.asarray(resized).reshape(height, width, channels)
     done = _weights(rows, height, method) @ pixels.reshape(rows, columns * channels)
@@ -79,33 +99,33 @@ def _torch(images: torch.Tensor, height: int, width: int, method: Method) -> tor
 
 @lru_cache(maxsize=16)
 def _weights(old: int, new: int, method: Method) -> csr_array:
-    """``[new, old]`` float32: what each old pixel of a line gives to each new one. The border pixel goes on."""
+    """``[new, old]`` float32: what each old pixel of a line gives to each new one."""
     ratio = old / new
     begins = np.arange(new)[:, None] * ratio
     if method == "nearest":
         places, values = np.floor(begins + ratio / 2).astype(int), np.ones((new, 1))
     elif method == "area":
         places = np.floor(begins).astype(int) + np.arange(int(np.ceil(ratio)) + 1)
-        values = np.minimum(begins + ratio, places + 1) - np.maximum(begins, places)
+        values = np.maximum(np.minimum(begins + ratio, places + 1) - np.maximum(begins, places), 0.0)
     else:
         stretch = max(ratio, 1.0)
         reach = int(np.ceil(_SUPPORT[method] * stretch))
         centres = begins + ratio / 2 - 0.5
         places = np.floor(centres).astype(int) + np.arange(1 - reach, 1 + reach)
-        values = _kernel((places - centres) / stretch, method)
-    values = np.maximum(values, 0.0) if method == "area" else values
+        values = _kernel((places - centres) / stretch, method, -0.5 if ratio > 1 else -0.75)
+        if ratio > 1:  # beyond the border there is nothing; where a side grows, the border pixel goes on
+            values = np.where((places >= 0) & (places < old), values, 0.0)
     values = (values / values.sum(axis=1, keepdims=True)).astype(np.float32)
     lines = np.repeat(np.arange(new), places.shape[1])
     return csr_array((values.ravel(), (lines, places.clip(0, old - 1).ravel())), shape=(new, old))
 
 
-def _kernel(distance: np.ndarray, method: Method) -> np.ndarray:
+def _kernel(distance: np.ndarray, method: Method, a: float) -> np.ndarray:
     x = np.abs(distance)
     if method == "linear":
         return np.asarray(np.maximum(1.0 - x, 0.0))
     if method == "lanczos":
         return np.where(x < 4.0, np.sinc(x) * np.sinc(x / 4.0), 0.0)
-    a = -0.75
     near = ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0
     far = ((x - 5.0) * x + 8.0) * a * x - 4.0 * a
     return np.select([x <= 1.0, x < 2.0], [near, far], 0.0)

@@ -1,0 +1,1 @@
+"""Compression: files written and read again."""
