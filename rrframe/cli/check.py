@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -40,6 +42,7 @@ def command(
         )
     if params and len(names) > 1:
         raise RRFrameError("params are for one component, and several are named", hint="check one at a time")
+    sys.path.insert(0, str(Path.cwd()))  # a module beside its author, as python itself would find it
     effort = replace(QUICK if quick else Effort(), seed=seed)
     given = dict(_param(text) for text in params)
     subjects = {
