@@ -8,6 +8,30 @@ from rrframe import Spec, hookimpl
 @hookimpl
 def register_degradations() -> Iterator[Spec]:
     yield Spec(
+        "blur/camera-shake",
+        "rrframe_degradations.blur.shake:CameraShake",
+        "A hand-held camera that turns and rolls: the mean of many homographies.",
+    )
+    yield Spec(
+        "blur/defocus", "rrframe_degradations.blur.defocus:Defocus", "Out of focus all over: a disc or a polygon."
+    )
+    yield Spec(
+        "blur/depth-of-field",
+        "rrframe_degradations.blur.depth_of_field:DepthOfField",
+        "A lens focused at one distance, by a depth map.",
+    )
+    yield Spec(
+        "blur/gaussian",
+        "rrframe_degradations.blur.gaussian:Gaussian",
+        "Smooth kernels: Gaussian, elliptic, generalised.",
+    )
+    yield Spec(
+        "blur/motion",
+        "rrframe_degradations.blur.motion:Motion",
+        "The trail of one shaky path, the same all over the image.",
+    )
+    yield Spec("blur/sinc", "rrframe_degradations.blur.sinc:Sinc", "The ideal low-pass filter, whose edges ring.")
+    yield Spec(
         "compression/avif",
         "rrframe_degradations.compression.stills:Avif",
         "AVIF at a quality and a chroma subsampling.",

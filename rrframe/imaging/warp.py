@@ -55,13 +55,11 @@ def remap(images: torch.Tensor, x: torch.Tensor, y: torch.Tensor, border: Border
 
 
 def _homography_opencv(images: torch.Tensor, matrices: torch.Tensor, border: Border) -> torch.Tensor:
-    height, width = images.shape[-2:]
+    size = (images.shape[3], images.shape[2])
     done = []
     for image, matrix in zip(images, matrices.detach().cpu().double().numpy(), strict=True):
         pixels = hwc_view(image)
-        warped = cv2.warpPerspective(
-            pixels, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=_OPENCV[border]
-        )
+        warped = cv2.warpPerspective(pixels, matrix, size, flags=cv2.INTER_LINEAR, borderMode=_OPENCV[border])
         done.append(np.asarray(warped).reshape(pixels.shape))
     return from_hwc(done)
 

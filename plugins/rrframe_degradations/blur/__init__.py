@@ -1,0 +1,1 @@
+"""Blur: a module for each thing that spreads light."""

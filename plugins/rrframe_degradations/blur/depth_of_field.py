@@ -1,0 +1,108 @@
+"""Blur that depends on distance."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from rrframe import Cues, Degradation, Dial, Draw, Draws, choice, integers, uniform
+from rrframe.imaging.filters import box, convolve
+from rrframe_degradations.blur import psf
+from rrframe_degradations.blur.defocus import aperture
+from rrframe_degradations.blur.optics import highlights_dial, per_mille, with_highlights
+
+_LAYERS = 8
+_UNDERLAY = 1e-3  # the weight of what a layer is taken to look like behind nearer ones
+
+
+class DepthOfField(Degradation):
+    """A lens focused at one distance: the rest blurs by its circle of confusion, of radius c |1/d - 1/f|, in front of
+    the focus and behind it.
+
+    The image is cut into eight layers, evenly in 1/d. Each is blurred by itself, normalised by its own blurred mask, so
+    that a sharp subject does not leak into the background, and laid over the farther ones. A blurred foreground is
+    seen through at its rim: what lies behind is continued under it.
+
+    Source: Potmesil and Chakravarty 1981, "A lens and aperture camera model for synthetic image generation"; layers
+    after Kraus and Strengert 2007, "Depth-of-field rendering by pyramidal image processing".
+    Cannot: be better than its depth map at the rim of things; show what was really behind them.
+    """
+
+    category = "blur"
+    light = "linear"
+    cues = {"depth"}
+    radius: Dial = uniform(
+        2.0,
+        14.0,
+        mild=0.0,
+        low=0.0,
+        high=100.0,
+        power=1.2,
+        unit="1/1000 of the shorter side",
+        about="of the disc where the scene is farthest out of focus",
+    )
+    focus: Dial = uniform(0.0, 1.0, low=0.0, high=1.0, about="where in the scene, even in 1/d: 0 farthest, 1 nearest")
+    blades: Dial = choice(0, 5, 6, 7, 8, 9, about="of the aperture; 0 is round")
+    angle: Dial = integers(0, 359, low=-360, high=360, unit="degrees", about="by which a polygon is turned")
+    highlights: Dial = highlights_dial()
+
+    def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
+        unit = per_mille(images)
+        levels = _levels(cues.depth)
+        lit = with_highlights(images, draw.highlights)
+        # A polygon's corners lie farther out than the disc's rim.
+        reaches = [math.ceil(1.25 * radius * unit) + 1 for radius in draw.each("radius")]
+        result = torch.zeros_like(lit)
+        for layer in range(_LAYERS):
+            nearer = levels - layer
+            present = nearer.abs() < 1
+            if not present.any():
+                continue
+            window = _window(present, 2 * max(reaches))
+            kernels = psf.stacked([_aperture(one, layer, unit) for one in draw])
+            _lay_over(result[window], lit[window], nearer[window], kernels, reaches)
+        return result.clamp_(0.0, 1.0)
+
+
+def _lay_over(
+    behind: torch.Tensor, images: torch.Tensor, nearer: torch.Tensor, kernels: torch.Tensor, reaches: list[int]
+) -> None:
+    """Blur a layer of ``images`` and lay it over ``behind``, in place; ``nearer`` tells by how many layers a pixel is
+    in front of this one, and ``reaches`` how far beyond its rim a layer may be seen.
+    """
+    # Neighbouring layers share the pixels between them, so that a slope shows no steps.
+    own = (1 - nearer.abs()).clamp_(min=0.0)
+    premultiplied = torch.cat([images * own, own], dim=1)
+    blurred = convolve(premultiplied, kernels)
+    for index, reach in enumerate(reaches):
+        blurred[index : index + 1].add_(box(premultiplied[index : index + 1], reach), alpha=_UNDERLAY)
+    # This layer and all nearer ones hide what is farther.
+    cover = convolve((1 + nearer).clamp_(0.0, 1.0), kernels)
+    behind.mul_(1 - cover).addcmul_(blurred[:, :3], cover / blurred[:, 3:].clamp(min=1e-7))
+
+
+def _window(present: torch.Tensor, margin: int) -> tuple[slice, ...]:
+    """The rectangle of all pixels ``present`` in any image of a batch, and ``margin`` more on all sides."""
+    sides = []
+    for across in (3, 2):
+        found = present.amax(dim=(0, 1, across)).nonzero().flatten()
+        sides.append(slice(max(int(found[0]) - margin, 0), int(found[-1]) + margin + 1))
+    return (slice(None), slice(None), *sides)
+
+
+def _levels(depth: torch.Tensor) -> torch.Tensor:
+    """The layer of each pixel, a fraction where it lies between two: 0 is the farthest."""
+    nearness = 1 / depth.clamp(min=1e-3)
+    far, near = nearness.amin(dim=(2, 3), keepdim=True), nearness.amax(dim=(2, 3), keepdim=True)
+    return (nearness - far) * ((_LAYERS - 1) / (near - far).clamp(min=1e-9))
+
+
+def _aperture(draw: Draw, layer: int, unit: float) -> np.ndarray:
+    values = draw.values
+    focus = float(values["focus"])
+    offset = (layer / (_LAYERS - 1) - focus) / max(focus, 1 - focus)
+    # In front of the focus the image of the aperture is upside down.
+    angle = float(values["angle"]) + (180.0 if offset > 0 else 0.0)
+    return aperture(int(values["blades"]), abs(offset) * float(values["radius"]) * unit, angle)
