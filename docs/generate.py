@@ -20,13 +20,14 @@ os.environ["RRFRAME_NO_PLUGINS"] = "1"  # the pages tell what everyone has, what
 import click
 import yaml
 
-from rrframe import Component, Degradation, Dial, hookspecs
+from rrframe import Component, Degradation, Dial, Effect, hookspecs
 from rrframe.cli.main import cli
 from rrframe.manager import get_manager
 from rrframe.specs import HOOKS, KINDS
 
 FOLDER = Path(__file__).parent / "reference"
 WIDTH = 100
+HELD = "Category and light are those of what it holds"
 PLURALS = {"degradation": "Degradations", "effect": "Effects", "cue": "Cues", "filter": "Filters", "task": "Tasks"} | {
     kind: f"{kind.capitalize()}s" for kind in ("source", "sink", "engine", "backbone", "metric", "judge")
 }
@@ -101,7 +102,8 @@ def _component(name: str, summary: str, cls: type[Component]) -> Iterator[str]:
     yield from [f"### {name}", "", _paragraphs(inspect.getdoc(cls) or summary), ""]
     if issubclass(cls, Degradation):
         needs = ", ".join(f"`{cue}`" for cue in sorted(cls.cues)) or "none"
-        yield from [f"Category `{cls.category}` · works in {cls.light} light · cues: {needs}", ""]
+        known = f"Category `{cls.category}` · works in {cls.light} light"
+        yield from [f"{HELD if issubclass(cls, Effect) else known} · cues: {needs}", ""]
         yield from _dials(cls.declared_dials())
     yield from _settings(cls)
 

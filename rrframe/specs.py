@@ -23,7 +23,7 @@ HOOKS = {
 }
 KINDS = tuple(HOOKS)
 
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(/[a-z0-9]+(-[a-z0-9]+)*)*")
+_NAME = re.compile(r"[a-z0-9]+([-_][a-z0-9]+)*(/[a-z0-9]+([-_][a-z0-9]+)*)*")
 _TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -32,7 +32,7 @@ class Spec:
     """A component as its plugin announces it.
 
     Args:
-        name: Lower case, words joined by hyphens, parts by slashes: ``"haze/scattering"``. The first part groups
+        name: Lower case, words joined by ``-`` or ``_``, parts by slashes: ``"haze/scattering"``. The first part groups
             related components.
         target: Import path of the class: ``"rrframe_degradations.haze:Scattering"``. Imported at first use.
         summary: One line for listings.
@@ -52,7 +52,8 @@ class Spec:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise ValueError(
-                f"component name {self.name!r} is not lower-case words joined by '-' and '/', such as 'haze/scattering'"
+                f"component name {self.name!r} is not lower-case words joined by '-', '_' and '/', such as "
+                "'haze/scattering'"
             )
         if not _TARGET.fullmatch(self.target):
             raise ValueError(f"target {self.target!r} of {self.name} is not of the form 'package.module:Class'")

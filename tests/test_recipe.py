@@ -34,14 +34,16 @@ tasks:
 """
 
 PLUGIN = '''
-from rrframe import Degradation, Dial, Effect, Spec, hookimpl, uniform
+from rrframe import Chain, Degradation, Dial, Effect, Spec, hookimpl, uniform
 
 
 class Twice(Effect):
     """Applies its chain two times over."""
 
-    def apply(self, images, draw, cues):
-        return self.run(self.run(images, draw, cues), draw, cues)
+    chain: Chain
+
+    def passes(self, own, key, severity):
+        return [self.drawn("chain", key.child(number), severity) for number in range(2)]
 
 
 class Sonar(Degradation):

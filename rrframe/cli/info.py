@@ -57,7 +57,9 @@ def describe(entry: Entry, cls: type[Component]) -> dict[str, Any]:
         "target": entry.spec.target,
     }
     if issubclass(cls, Degradation):
-        described |= {"category": getattr(cls, "category", None), "light": cls.light, "cues": sorted(cls.cues)}
+        if entry.kind == "degradation":  # an effect's are those of what it holds
+            described |= {"category": getattr(cls, "category", None), "light": cls.light}
+        described["cues"] = sorted(cls.cues)
     if issubclass(cls, Filter):
         described["stages"] = sorted(cls.stages())
     if issubclass(cls, Task):

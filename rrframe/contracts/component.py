@@ -50,6 +50,10 @@ class Component(BaseModel):
         """All settings, defaults included, as plain JSON values: what ``params`` in a recipe would say."""
         return self.model_dump(mode="json")
 
+    def relies_on(self) -> tuple[str, ...]:
+        """Distributions whose version may change what comes out, besides the plugin's own; records name them."""
+        return ()
+
     @classmethod
     def make(cls, params: Mapping[str, Any]) -> Self:
         """A component of this class from ``params``.

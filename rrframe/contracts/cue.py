@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import torch
+from pydantic import JsonValue
 
 from rrframe.contracts.component import Component
 from rrframe.errors import RRFrameError
@@ -22,6 +23,16 @@ class Cue(Component):
     """
 
     kind: ClassVar[str] = "cue"
+    costly: ClassVar[bool] = False
+    """Whether its maps are worth keeping on the disk between runs. Then they depend on the pixels alone, not on
+    ``keys``."""
+
+    def depends_on(self) -> JsonValue:
+        """What its maps depend on besides ``params`` and versions, such as the files of a model.
+
+        Kept maps are used only while this is the same.
+        """
+        return None
 
     @abstractmethod
     def compute(self, images: torch.Tensor, keys: Sequence[str]) -> torch.Tensor:

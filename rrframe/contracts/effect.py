@@ -1,8 +1,9 @@
-"""Effects: degradations that hold a chain of others and decide where, whether or how often it applies."""
+"""Effects: degradations that hold chains of others and decide which of them apply, where, and how often."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
@@ -12,41 +13,86 @@ from rrframe.contracts.degradation import Degradation, Light
 from rrframe.contracts.draw import Draw, Draws
 from rrframe.rng import Key
 
+_CHAIN = "chain"
+_Side = Callable[[Chain, torch.Tensor, Sequence[Draw], Cues, Light], torch.Tensor]
+
 
 class Effect(Degradation):
-    """A degradation with a ``chain``. A subclass overrides ``apply``, which calls ``run`` for the images that the
-    chain is to degrade.
+    """A degradation made of others.
 
-    Its draw carries the draws of the chain as ``steps``. It works in the light of the chain's first step, and belongs
-    to that step's category.
+    A subclass declares a field ``chain``, and says for each image which *passes* it goes through: which chains, in
+    order, and drawn how. Everything else follows: the images that take a chain go through it as a batch, the others
+    stay as they are, to the bit; the target goes the same way.
+
+    The draw has a step a pass, which names its chain and holds the draws of that chain. A chain's draws are keyed by
+    its name, so adding a chain leaves those of the others alone. Severity is handed down.
+
+    It works in the light of the first step of its first chain, and belongs to that step's category.
     """
 
-    chain: Chain
+    def chains(self) -> Mapping[str, Chain]:
+        """The chains that it holds, by name, at least one: unless overridden, the fields that are chains."""
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: value for name, value in fields.items() if isinstance(value, Chain)}
+
+    def passes(self, own: Draw, key: Key, severity: float | None) -> list[Draw]:
+        """What one image goes through: a draw for each pass, made by ``drawn``. Unless overridden, every chain once.
+
+        Args:
+            own: What was drawn from the effect's own dials.
+            key: The place in the tree of randomness that this image and this effect have.
+            severity: As in ``draw``.
+        """
+        return [self.drawn(name, key, severity) for name in self.chains()]
+
+    def drawn(self, name: str, key: Key, severity: float | None) -> Draw:
+        """A pass through the chain called ``name``, its settings drawn below ``key``."""
+        return self.chains()[name].draw(key.child(name), severity).with_values(**{_CHAIN: name})
 
     @property
     def light(self) -> Light:  # type: ignore[override]
-        return self.chain.steps[0].light
+        return self._first().light
 
     @property
     def category(self) -> str:  # type: ignore[override]
-        return self.chain.steps[0].category
+        return self._first().category
 
     def needs(self) -> set[str]:
-        return set(self.cues) | self.chain.needs()
+        return super().needs().union(*(chain.needs() for chain in self.chains().values()))
 
     def retargets(self) -> bool:
-        return self.chain.retargets()
+        return any(chain.retargets() for chain in self.chains().values())
 
     def parts(self) -> list[Degradation]:
-        return [self, *(part for step in self.chain.steps for part in step.parts())]
+        return [self, *(part for chain in self.chains().values() for part in chain.parts())]
 
     def draw(self, key: Key, severity: float | None = None) -> Draw:
         own = super().draw(key, severity)
-        return own.model_copy(update={"steps": self.chain.draw(key.child("chain"), severity).steps})
+        return own.model_copy(update={"steps": tuple(self.passes(own, key, severity))})
 
-    def run(self, images: torch.Tensor, draws: Sequence[Draw], cues: Cues) -> torch.Tensor:
-        """``images`` degraded by the chain. Shapes, range and light are those of ``apply``."""
-        return self.chain.apply(images, draws, cues, self.light)
+    def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
+        return self._through(Chain.apply, images, list(draw), cues)
 
     def retarget(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
-        return self.chain.retarget(images, list(draw), cues, self.light)
+        return self._through(Chain.retarget, images, list(draw), cues)
+
+    def _first(self) -> Degradation:
+        return next(iter(self.chains().values())).steps[0]
+
+    def _through(self, side: _Side, images: torch.Tensor, draws: Sequence[Draw], cues: Cues) -> torch.Tensor:
+        """``images`` after all passes, on one side of the pair: ``Chain.apply`` or ``Chain.retarget``."""
+        for number in range(max((len(draw.steps) for draw in draws), default=0)):
+            takers: defaultdict[str, list[int]] = defaultdict(list)
+            for index, draw in enumerate(draws):
+                if number < len(draw.steps):
+                    takers[str(draw.steps[number].values[_CHAIN])].append(index)
+            done = images
+            for name, indices in takers.items():
+                chain, steps = self.chains()[name], [draws[index].steps[number] for index in indices]
+                if len(indices) == len(images):
+                    done = side(chain, images, steps, cues, self.light)
+                    continue
+                done = images.clone() if done is images else done
+                done[indices] = side(chain, images[indices], steps, cues.select(indices), self.light)
+            images = done
+        return images

@@ -16,16 +16,18 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rrframe.contracts.chain import Chain
-from rrframe.contracts.component import Component, Used
+from rrframe.contracts.component import Used
 from rrframe.contracts.cue import PARTNER, Cue, Cues
 from rrframe.contracts.draw import Draw
 from rrframe.contracts.problems import translate
 from rrframe.contracts.source import Photograph
-from rrframe.contracts.trying import compute_cues, default_provider
+from rrframe.contracts.trying import default_provider
 from rrframe.errors import RRFrameError, RRFrameErrors
 from rrframe.imaging.colour import pixels_to_linear
 from rrframe.imaging.layout import to_batch, to_pixels
 from rrframe.rng import Key
+from rrframe.synthesis.cues import cue_of
+from rrframe.synthesis.versions import installed_version, versions_of
 
 
 class Origin(BaseModel):
@@ -84,7 +86,7 @@ class Record(BaseModel):
             cues=used,
             chain=chain,
             draw=chain.draw(key, severity),
-            versions=_versions([*chain.parts(), *used.values()]),
+            versions=versions_of([*chain.parts(), *used.values()]),
         )
 
     @classmethod
@@ -140,8 +142,7 @@ def render(
     maps = known if known is not None else {}
     for name, provider in record.cues.items():
         if name not in maps:
-            clean = to_batch(photograph.pixels)
-            maps[name] = getattr(compute_cues([name], clean, [record.source.key], {name: provider}), name)
+            maps[name] = cue_of(name, provider, photograph, record.source.key)
     cues = {name: maps[name] for name in record.cues}
     if PARTNER in record.chain.needs():
         if partner is None:
@@ -169,19 +170,9 @@ def fitted(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.ascontiguousarray(scaled[top : top + height, left : left + width])
 
 
-def _versions(components: list[Component]) -> dict[str, str]:
-    plugins = {component.entry.plugin for component in components if component.entry}
-    return dict(sorted((plugin.distribution, plugin.version) for plugin in plugins))
-
-
 def differing_versions(record: Record) -> Iterator[str]:
     """What is installed in another version than made the record, a sentence each."""
-    from importlib.metadata import PackageNotFoundError, version
-
     for name, then in record.versions.items():
-        try:
-            now = version(name)
-        except PackageNotFoundError:
-            continue
-        if now != then:
+        now = installed_version(name)
+        if now not in (None, then):
             yield f"the record was made with {name} {then}, and {now} is installed"

@@ -1,0 +1,108 @@
+"""Putting images together: masks with soft edges, blends.
+
+Where it is worth it there are two paths, OpenCV or numpy for images on a CPU and torch for batches on a GPU; they
+agree within 2e-5. Light is the caller's. Results are new tensors, never clamped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from rrframe.imaging.layout import from_hwc, hwc_view
+
+_TRACE = 1e-5
+
+
+def blend(under: torch.Tensor, over: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """``over`` where ``mask`` is 1, ``under`` where it is 0, both to the bit; between them in proportion.
+
+    Args:
+        under: ``[B, C, H, W]`` float32, finite.
+        over: The same.
+        mask: ``[B, 1, H, W]`` float32 in [0, 1].
+    """
+    # Laid out like the images: five times as fast on a CPU as a mask that is broadcast.
+    return torch.lerp(under, over, torch.empty_like(under).copy_(mask))
+
+
+def screen(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Both lights on one film that cannot be more than white: 1 - (1 - one) (1 - other), values in [0, 1]."""
+    return one + other * (1 - one)
+
+
+def lowest(field: torch.Tensor, share: torch.Tensor | float) -> torch.Tensor:
+    """The mask of the lowest values of a field: that share of the pixels, to a pixel, for values that differ.
+
+    Args:
+        field: ``[B, 1, H, W]`` float32.
+        share: In [0, 1]; one number or ``[B, 1, 1, 1]``.
+
+    Returns:
+        ``[B, 1, H, W]`` float32 of 0 and 1.
+    """
+    pixels = field[0].numel()
+    counts = [round(each * pixels) for each in _each(share, len(field))]
+    masks = [
+        torch.zeros_like(one) if count == 0 else (one <= _smallest(one, count)).to(torch.float32)
+        for one, count in zip(field, counts, strict=True)
+    ]
+    return torch.stack(masks)
+
+
+def feather(mask: torch.Tensor, radius: torch.Tensor | float) -> torch.Tensor:
+    """``mask`` with its edge softened, fading evenly over ``radius`` pixels to either side.
+
+    Farther from the edge than ``radius``, rounded up, in rows and in columns, a mask of 0 and 1 stays so to the bit.
+    Beyond the border it goes on as at the border.
+
+    Args:
+        mask: ``[B, 1, H, W]`` float32 in [0, 1].
+        radius: In pixels, one number or ``[B, 1, 1, 1]``; 0 leaves a mask as it is.
+    """
+    radii = _each(radius, len(mask))
+    soft = _feather_opencv(mask, radii) if mask.device.type == "cpu" else _feather_torch(mask, radii)
+    # Sums of many weights leave a trace of rounding where there is nothing, or all.
+    return torch.where(soft < _TRACE, 0.0, torch.where(soft > 1.0 - _TRACE, 1.0, soft))
+
+
+def _each(value: torch.Tensor | float, count: int) -> list[float]:
+    if not isinstance(value, torch.Tensor):
+        return [float(value)] * count
+    return [float(one) for one in value.flatten().expand(count).tolist()]
+
+
+def _smallest(values: torch.Tensor, count: int) -> float:
+    """The ``count``-th smallest of ``values``, from 1."""
+    if values.device.type == "cpu":  # twenty times as fast as torch's
+        return float(np.partition(values.detach().numpy().reshape(-1), count - 1)[count - 1])
+    return float(values.reshape(-1).kthvalue(count).values)
+
+
+def _tent(radius: float, reach: int) -> np.ndarray:
+    """``2 reach + 1`` weights of sum 1 that fall evenly to 0, a pixel beyond ``radius``."""
+    weights = np.maximum(0.0, 1.0 - np.abs(np.arange(-reach, reach + 1)) / (radius + 1.0))
+    return np.asarray(weights / weights.sum(), np.float32)
+
+
+def _feather_opencv(mask: torch.Tensor, radii: Sequence[float]) -> torch.Tensor:
+    done = []
+    for one, radius in zip(mask, radii, strict=True):
+        kernel = _tent(radius, math.ceil(radius))
+        pixels = hwc_view(one)
+        soft = cv2.sepFilter2D(pixels, -1, kernel, kernel, borderType=cv2.BORDER_REPLICATE)
+        done.append(np.asarray(soft).reshape(pixels.shape))
+    return from_hwc(done)
+
+
+def _feather_torch(mask: torch.Tensor, radii: Sequence[float]) -> torch.Tensor:
+    reach = math.ceil(max(radii))
+    kernels = torch.from_numpy(np.stack([_tent(radius, reach) for radius in radii])).to(mask.device)
+    planes = F.pad(mask.transpose(0, 1), (reach, reach, reach, reach), mode="replicate")
+    planes = F.conv2d(planes, kernels[:, None, :, None], groups=len(mask))
+    return F.conv2d(planes, kernels[:, None, None, :], groups=len(mask)).transpose(0, 1)

@@ -1,0 +1,102 @@
+"""Cues of a picture: computed, or recalled from the disk where an earlier run computed them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from rrframe.contracts.cue import Cue
+from rrframe.contracts.trying import compute_cues
+from rrframe.imaging.layout import to_batch
+from rrframe.imaging.photograph import Photograph
+from rrframe.pairs.files import write_whole
+from rrframe.synthesis.versions import installed_version
+
+CACHE = "RRFRAME_CACHE"
+"""The environment variable that names the folder for what is kept between runs, or is ``off``."""
+_DIGEST = 32  # bytes
+
+
+def cue_of(name: str, provider: Cue, photograph: Photograph, key: str) -> torch.Tensor:
+    """The map of the cue called ``name``, ``[1, C, H, W]`` float32.
+
+    Where the provider is ``costly`` it is kept on the disk, by what the map depends on: the picture's pixels, the
+    provider's name and params, and the versions of what made it. So it is computed once, whatever runs it is for, and
+    what is recalled is to the byte what was computed.
+
+    Args:
+        name: Of the cue, such as ``depth``.
+        provider: Who computes it.
+        photograph: The clean picture.
+        key: Its key in its source.
+
+    Raises:
+        RRFrameError: The provider failed.
+    """
+    folder = cache_folder() if provider.costly else None
+    path = folder / "cues" / _file_name(provider, photograph.pixels) if folder else None
+    found = _recalled(path, photograph.pixels.shape[:2]) if path else None
+    if found is None:
+        found = getattr(compute_cues([name], to_batch(photograph.pixels), [key], {name: provider}), name)
+        if path:
+            _keep(path, found)
+    return found
+
+
+def cache_folder() -> Path | None:
+    """Where things are kept between runs: the folder that ``RRFRAME_CACHE`` names, or else ``rrframe`` among the
+    user's caches; ``None`` where it is ``off``.
+    """
+    chosen = os.environ.get(CACHE)
+    if chosen == "off":
+        return None
+    if chosen:
+        return Path(chosen).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "rrframe"
+
+
+def _file_name(provider: Cue, pixels: np.ndarray) -> Path:
+    depends: dict[str, Any] = {
+        "pixels": [pixels.dtype.str, pixels.shape, hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()],
+        "provider": [provider.name, provider.plugin, provider.params(), provider.depends_on()],
+        "versions": [(name, installed_version(name)) for name in provider.relies_on()],
+    }
+    digest = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
+    return Path(*provider.name.split("/"), digest[:2], digest)
+
+
+def _recalled(path: Path, size: tuple[int, ...]) -> torch.Tensor | None:
+    """The map kept at ``path``; ``None`` where there is none, or none that is whole."""
+    try:
+        data = path.read_bytes()
+        digest, channels, packed = data[:_DIGEST], data[_DIGEST], data[_DIGEST + 1 :]
+        if hashlib.sha256(packed).digest() != digest:
+            return None
+        count = channels * size[0] * size[1]
+        planes = np.frombuffer(pa.Codec("zstd").decompress(packed, count * 4), np.uint8).reshape(4, count)
+    except (OSError, IndexError, ValueError):  # pyarrow's own errors are among these
+        return None
+    values = np.ascontiguousarray(planes.T).view("<f4").reshape(1, channels, *size)
+    return torch.from_numpy(values)
+
+
+def _keep(path: Path, found: torch.Tensor) -> None:
+    values = np.ascontiguousarray(found.cpu().numpy(), dtype="<f4")
+    # First bytes with first bytes: floats that change little from pixel to pixel pack to half the size this way.
+    planes = np.ascontiguousarray(values.view(np.uint8).reshape(-1, 4).T)
+    packed = pa.Codec("zstd").compress(planes, asbytes=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, hashlib.sha256(packed).digest() + bytes([found.shape[1]]) + packed)
+    except OSError as error:  # it is computed again next time
+        logging.getLogger("rrframe").warning(
+            "cannot keep the cue at %s: %s (%s=off keeps nothing)", path, error.strerror or error, CACHE
+        )

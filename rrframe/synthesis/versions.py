@@ -1,0 +1,30 @@
+"""Versions of what a result depends on."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from importlib import metadata
+
+from rrframe.contracts.component import Component
+
+
+@functools.cache
+def installed_version(distribution: str) -> str | None:
+    """The version of ``distribution`` here; ``None`` where it is not installed."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def versions_of(components: Iterable[Component]) -> dict[str, str]:
+    """The version of each distribution that ``components`` come from or rely on, by name, sorted."""
+    found: dict[str, str] = {}
+    for component in components:
+        if component.entry:
+            found[component.entry.plugin.distribution] = component.entry.plugin.version
+        for name in component.relies_on():
+            if version := installed_version(name):
+                found[name] = version
+    return dict(sorted(found.items()))
