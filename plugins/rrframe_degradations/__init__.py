@@ -57,7 +57,36 @@ def register_degradations() -> Iterator[Spec]:
         "haze/scattering", "rrframe_degradations.haze:Scattering", "Uniform haze by atmospheric scattering over depth."
     )
     yield Spec(
+        "lowlight/exposure",
+        "rrframe_degradations.lowlight.exposure:Exposure",
+        "A photograph with too little light, through a camera's raw files.",
+    )
+    yield Spec("lowlight/gamma", "rrframe_degradations.lowlight.exposure:Gamma", "A dark picture by a gamma curve.")
+    yield Spec(
+        "lowlight/learned",
+        "rrframe_degradations.lowlight.learned:Learned",
+        "Darkening by a network; weights of your own.",
+    )
+    yield Spec(
+        "noise/density-average",
+        "rrframe_degradations.noise.plain:DensityAverage",
+        "Averaging where it is busy, as simple noise reduction.",
+    )
+    yield Spec("noise/gaussian", "rrframe_degradations.noise.plain:Gaussian", "White Gaussian noise.")
+    yield Spec(
+        "noise/granular", "rrframe_degradations.noise.grain:Granular", "Film grain, whose size is the picture's."
+    )
+    yield Spec("noise/poisson", "rrframe_degradations.noise.photons:Poisson", "Poisson noise as augmentations add it.")
+    yield Spec(
         "noise/poisson-gaussian",
-        "rrframe_degradations.noise:PoissonGaussian",
+        "rrframe_degradations.noise.photons:PoissonGaussian",
         "Shot and read noise of a sensor, in linear light.",
+    )
+    yield Spec(
+        "noise/salt-pepper", "rrframe_degradations.noise.plain:SaltPepper", "Single pixels turned white or black."
+    )
+    yield Spec(
+        "noise/sensor",
+        "rrframe_degradations.noise.sensor:SensorNoise",
+        "A camera's noise, through its mosaic and processing.",
     )

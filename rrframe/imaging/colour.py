@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import torch
 
-from rrframe.imaging.layout import hwc_view, to_batch
+from rrframe.imaging.layout import from_hwc, hwc_view, to_batch
 
 _BREAK_ENCODED = 0.04045
 _BREAK_LINEAR = 0.0031308
@@ -27,6 +27,19 @@ def linear_to_encoded(images: torch.Tensor) -> torch.Tensor:
     if images.device.type == "cpu":
         return _through_opencv(images, _encode)
     return torch.where(images <= _BREAK_LINEAR, images * 12.92, 1.055 * images.clamp(min=0).pow(1 / 2.4) - 0.055)
+
+
+def power(images: torch.Tensor, exponent: torch.Tensor | float) -> torch.Tensor:
+    """``[B, C, H, W]`` float32 to the power of ``exponent``, one number or ``[B, 1, 1, 1]``; below 0 counts as 0."""
+    return _power_opencv(images, exponent) if images.device.type == "cpu" else _power_torch(images, exponent)
+
+
+def mix(images: torch.Tensor, matrices: torch.Tensor) -> torch.Tensor:
+    """Channels ``[B, C, H, W]`` float32 through matrices ``[B, D, C]``, as ``[B, D, H, W]``; at most 4 channels.
+
+    On a CPU this is also the fast way to average channels.
+    """
+    return _mix_opencv(images, matrices) if images.device.type == "cpu" else _mix_torch(images, matrices)
 
 
 def pixels_to_linear(pixels: np.ndarray) -> torch.Tensor:
@@ -74,3 +87,24 @@ def _through_opencv(images: torch.Tensor, function: Callable[[np.ndarray], np.nd
     flat = images.detach().permute(0, 2, 3, 1).reshape(batch * height, width * channels).numpy()
     result = function(flat)  # OpenCV may drop an axis of length 1
     return torch.from_numpy(result.reshape(batch, height, width, channels)).permute(0, 3, 1, 2)
+
+
+def _power_opencv(images: torch.Tensor, exponent: torch.Tensor | float) -> torch.Tensor:
+    if not isinstance(exponent, torch.Tensor):
+        return _through_opencv(images, lambda values: cv2.pow(np.maximum(values, 0.0), exponent))
+    pairs = zip(images, exponent.flatten().tolist(), strict=True)
+    return torch.cat([_power_opencv(image[None], each) for image, each in pairs])
+
+
+def _power_torch(images: torch.Tensor, exponent: torch.Tensor | float) -> torch.Tensor:
+    return images.clamp(min=0.0).pow(exponent)
+
+
+def _mix_opencv(images: torch.Tensor, matrices: torch.Tensor) -> torch.Tensor:
+    pairs = zip(images, matrices.detach().numpy(), strict=True)
+    mixed = [np.asarray(cv2.transform(hwc_view(image), matrix)) for image, matrix in pairs]
+    return from_hwc([each.reshape(*images.shape[-2:], matrices.shape[1]) for each in mixed])
+
+
+def _mix_torch(images: torch.Tensor, matrices: torch.Tensor) -> torch.Tensor:
+    return torch.einsum("bij,bjhw->bihw", matrices.to(images), images)

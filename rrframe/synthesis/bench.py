@@ -27,6 +27,7 @@ from rrframe.contracts.degradation import Degradation
 from rrframe.contracts.filter import Filter
 from rrframe.contracts.source import Source
 from rrframe.contracts.trying import compute_cues, image_key
+from rrframe.errors import RRFrameErrors
 from rrframe.imaging.layout import to_batch, to_pixels
 from rrframe.imaging.writing import write_picture
 from rrframe.manager import get_manager
@@ -112,7 +113,10 @@ def _components(pixels: np.ndarray) -> Iterator[tuple[str, float]]:
     images = to_batch(pixels)
     turned = np.ascontiguousarray(pixels[::-1])
     for entry in get_manager().table("degradation", "cue", "filter").values():
-        component = create(entry.spec.name)
+        try:
+            component = create(entry.spec.name)
+        except RRFrameErrors:  # it needs something of the user's, such as a file of weights
+            continue
         if isinstance(component, Degradation):
             yield entry.spec.name, _milliseconds(_degrading(component, images))
         elif isinstance(component, Cue):

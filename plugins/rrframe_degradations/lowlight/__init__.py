@@ -1,0 +1,1 @@
+"""Low light: a module for each way to make it dark."""

@@ -1,0 +1,168 @@
+"""A camera's processing, and back: between a picture as files have it and the raw light on its sensor.
+
+``process(unprocess(x, camera), camera)`` is ``x`` within 1/255, highlights included. What lies between is linear:
+raw values can be attenuated, made noisy and saturated as a sensor does it.
+
+Source: Brooks et al. 2019, "Unprocessing images for learned raw denoising", with their four colour matrices. Their
+highlights come back clipped; here a shoulder stands in the chain that can be undone, so that what is bright in the
+picture is brighter than white in the scene, and stays so in a darker exposure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import torch
+
+from rrframe.imaging.colour import mix, power
+from rrframe.imaging.filters import convolve
+
+_GAMMA = 2.2
+_SHOULDER = 0.9  # linear light above which highlights are rolled off
+_BRIGHTEST = 2.0  # linear light of the scene that becomes white
+_BEND = 1.0 - (1.0 - _SHOULDER) / (_BRIGHTEST - _SHOULDER)
+
+_RGB_TO_XYZ = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+_XYZ_TO_CAMERA = [  # of four cameras
+    [[1.0234, -0.2969, -0.2266], [-0.5625, 1.6328, -0.0469], [-0.0703, 0.2188, 0.6406]],
+    [[0.4913, -0.0541, -0.0202], [-0.6130, 1.3513, 0.2906], [-0.1564, 0.2151, 0.7183]],
+    [[0.8380, -0.2630, -0.0639], [-0.2887, 1.0725, 0.2496], [-0.0627, 0.1427, 0.5438]],
+    [[0.6596, -0.2079, -0.0562], [-0.4782, 1.3016, 0.1933], [-0.0970, 0.1581, 0.5181]],
+]
+
+# Malvar's interpolations, in sixteenths: green at red and blue; red (or blue) at a green that has it to its left and
+# right; and at the other of the two. For a green that has it above and below, the second is turned.
+_GREEN = [[0, 0, -2, 0, 0], [0, 0, 4, 0, 0], [-2, 4, 8, 4, -2], [0, 0, 4, 0, 0], [0, 0, -2, 0, 0]]
+_BESIDE = [[0, 0, 1, 0, 0], [0, -2, 0, -2, 0], [-2, 8, 10, 8, -2], [0, -2, 0, -2, 0], [0, 0, 1, 0, 0]]
+_ACROSS = [[0, 0, -3, 0, 0], [0, 4, 0, 4, 0], [-3, 0, 12, 0, -3], [0, 4, 0, 4, 0], [0, 0, -3, 0, 0]]
+
+
+@dataclass(frozen=True)
+class Camera:
+    """How a camera sees colour, for each image of a batch.
+
+    Args:
+        blend: Shares of four cameras' colour matrices, ``[B, 4, 1, 1]``, not all 0.
+        red: White-balance gain of red over green, ``[B, 1, 1, 1]``; 1.9 to 2.4 in daylight.
+        blue: The same of blue; 1.5 to 1.9.
+    """
+
+    blend: torch.Tensor
+    red: torch.Tensor
+    blue: torch.Tensor
+
+    def balanced(self, red: torch.Tensor, blue: torch.Tensor) -> Camera:
+        """The same camera with its gains multiplied, as by a white balance that is off."""
+        return replace(self, red=self.red * red, blue=self.blue * blue)
+
+    def from_rgb(self) -> torch.Tensor:
+        """``[B, 3, 3]`` float64: linear sRGB to raw. White becomes (1 / red, 1, 1 / blue)."""
+        shares = self.blend.double().reshape(-1, 4)
+        cameras = torch.tensor(_XYZ_TO_CAMERA, dtype=torch.float64, device=shares.device)
+        mixed = torch.einsum("bk,kij->bij", shares, cameras) / shares.sum(dim=1).reshape(-1, 1, 1)
+        matrix = mixed @ torch.tensor(_RGB_TO_XYZ, dtype=torch.float64, device=shares.device)
+        gains = torch.cat([self.red, torch.ones_like(self.red), self.blue], dim=1).double().reshape(-1, 3, 1)
+        return matrix / matrix.sum(dim=2, keepdim=True) / gains
+
+
+def unprocess(images: torch.Tensor, camera: Camera) -> torch.Tensor:
+    """The raw light of a picture: inverse tone curve and gamma, highlights recovered, colour matrix, white balance
+    taken out.
+
+    Args:
+        images: ``[B, 3, H, W]`` float32 in [0, 1], encoded.
+        camera: The camera that took it.
+
+    Returns:
+        ``[B, 3, H, W]`` float32, linear. 1 is what a green pixel saturates at, and highlights lie up to twice as
+        high; strong colours can lie slightly below 0.
+    """
+    light = _expand_looked_up(images) if images.device.type == "cpu" else _expand_torch(images)
+    return mix(_recovered(light), camera.from_rgb())
+
+
+def process(raw: torch.Tensor, camera: Camera) -> torch.Tensor:
+    """The picture that a camera makes of raw light: white balance, colour matrix, highlights rolled off, gamma and
+    tone curve. Shapes and ranges are those of ``unprocess``; the result is clamped to [0, 1].
+    """
+    light = _rolled_off(mix(raw, torch.linalg.inv(camera.from_rgb())))
+    bent = power(light.clamp_(0.0, 1.0), 1.0 / _GAMMA)
+    return (3.0 - 2.0 * bent).mul_(bent).mul_(bent).clamp_(0.0, 1.0)
+
+
+def mosaic(images: torch.Tensor) -> torch.Tensor:
+    """What a sensor under a Bayer filter sees of ``[B, 3, H, W]``: ``[B, 1, H, W]``, red at the top left, then green,
+    and green and blue in the row below.
+    """
+    plane = images[:, 1:2].clone(memory_format=torch.contiguous_format)
+    plane[..., ::2, ::2] = images[:, 0:1, ::2, ::2]
+    plane[..., 1::2, 1::2] = images[:, 2:3, 1::2, 1::2]
+    return plane
+
+
+def demosaic(plane: torch.Tensor) -> torch.Tensor:
+    """``[B, 3, H, W]`` from a Bayer mosaic ``[B, 1, H, W]`` float32. It is linear: noise and signal can be put through
+    it apart. Pixels that the sensor had come back as they are.
+
+    Source: Malvar et al. 2004, "High-quality linear interpolation for demosaicing of Bayer-patterned color images".
+    """
+    batch, _, height, width = plane.shape
+    green, beside, above, across = (convolve(plane, kernel.expand(batch, 5, 5))[:, 0] for kernel in _kernels())
+    sensor = plane[:, 0]
+    colours = torch.empty((batch, height, width, 3), dtype=plane.dtype, device=plane.device)
+    colours[..., 1] = sensor
+    colours[:, ::2, ::2, 1], colours[:, 1::2, 1::2, 1] = green[:, ::2, ::2], green[:, 1::2, 1::2]
+    for channel, at in ((0, 0), (2, 1)):  # red begins in row and column 0, blue in 1
+        other = 1 - at
+        colours[:, at::2, at::2, channel] = sensor[:, at::2, at::2]
+        colours[:, at::2, other::2, channel] = beside[:, at::2, other::2]
+        colours[:, other::2, at::2, channel] = above[:, other::2, at::2]
+        colours[:, other::2, other::2, channel] = across[:, other::2, other::2]
+    return colours.permute(0, 3, 1, 2)
+
+
+@lru_cache(maxsize=1)
+def _kernels() -> tuple[torch.Tensor, ...]:
+    beside = torch.tensor(_BESIDE) / 16.0
+    return torch.tensor(_GREEN) / 16.0, beside, beside.T.contiguous(), torch.tensor(_ACROSS) / 16.0
+
+
+def _expand_torch(images: torch.Tensor) -> torch.Tensor:
+    """Encoded values as linear light: the tone curve 3 x^2 - 2 x^3 undone, then the gamma."""
+    return (0.5 - torch.sin(torch.asin(1.0 - 2.0 * images.clamp(0.0, 1.0)) / 3.0)).clamp_(0.0, 1.0).pow_(_GAMMA)
+
+
+def _expand_looked_up(images: torch.Tensor) -> torch.Tensor:
+    """The same, looked up at 16 bits: many times faster on a CPU, and undone within 1/65535."""
+    order = images.permute(0, 2, 3, 1)
+    places = order.reshape(-1).clamp(0.0, 1.0).mul_(65535.0).add_(0.5).to(torch.int32)
+    return _expansion().index_select(0, places).view(order.shape).permute(0, 3, 1, 2)
+
+
+@lru_cache(maxsize=1)
+def _expansion() -> torch.Tensor:
+    return _expand_torch(torch.arange(65536, dtype=torch.float64) / 65535.0).to(torch.float32)
+
+
+def _recovered(light: torch.Tensor) -> torch.Tensor:
+    """Linear light with what the shoulder held back; hues stay."""
+    grey = _grey(light)
+    over = ((grey - _SHOULDER) / (1.0 - _SHOULDER)).clamp_(0.0, 1.0)
+    return _brightened(light, grey, over / (1.0 - _BEND * over))
+
+
+def _rolled_off(light: torch.Tensor) -> torch.Tensor:
+    """Linear light under the shoulder, which reaches white at ``_BRIGHTEST``; hues stay."""
+    grey = _grey(light)
+    over = ((grey - _SHOULDER) / (1.0 - _SHOULDER)).clamp_(min=0.0)
+    return _brightened(light, grey, over / (1.0 + _BEND * over))
+
+
+def _brightened(light: torch.Tensor, grey: torch.Tensor, over: torch.Tensor) -> torch.Tensor:
+    # Below the shoulder this divides one number by itself.
+    return light * over.mul_(1.0 - _SHOULDER).add_(_SHOULDER).div_(grey.clamp(min=_SHOULDER))
+
+
+def _grey(light: torch.Tensor) -> torch.Tensor:
+    return mix(light, torch.full((len(light), 1, 3), 1.0 / 3.0, device=light.device))

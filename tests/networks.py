@@ -1,0 +1,20 @@
+"""Small networks with random weights, in files, for the operators that load weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from rrframe_degradations.lowlight.learned import CurveNetwork
+from safetensors.torch import save_file
+
+
+def save_darkener(path: Path, width: int = 4) -> Path:
+    """A ``CurveNetwork`` that darkens: random, but for the bias of its last layer."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = CurveNetwork(width)
+    with torch.no_grad():
+        network.layers[-1].bias.fill_(-0.5)
+    save_file(network.state_dict(), path)
+    return path
