@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 
@@ -48,6 +48,11 @@ class Effect(Degradation):
     def drawn(self, name: str, key: Key, severity: float | None) -> Draw:
         """A pass through the chain called ``name``, its settings drawn below ``key``."""
         return self.chains()[name].draw(key.child(name), severity).with_values(**{_CHAIN: name})
+
+    def passed(self, draw: Draw) -> Iterator[tuple[Chain, Draw]]:
+        """The passes that one image's ``draw`` says it goes through: each a chain with its draw."""
+        for step in draw.steps:
+            yield self.chains()[str(step.values[_CHAIN])], step
 
     @property
     def light(self) -> Light:  # type: ignore[override]

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rrframe.contracts.chain import Chain
+from rrframe.contracts.draw import Draw
+from rrframe.contracts.effect import Effect
 from rrframe.errors import RRFrameError
 from rrframe.imaging.codec import decode
 from rrframe.pages.page import Page
@@ -18,6 +21,7 @@ from rrframe.pages.pieces import Bars, Cell, Code, Comparison, Comparisons, Fact
 from rrframe.pairs.manifest import STATUSES, UNMADE
 from rrframe.pairs.reading import PairFolder
 from rrframe.run.folder import RESOLVED
+from rrframe.synthesis.record import Record
 
 REPORT = "report.html"
 _LONGEST = 640  # pixels of a picture's longer side on the page
@@ -149,7 +153,10 @@ def _shown(pairs: PairFolder, tally: _Tally, pairs_per_task: int) -> Iterator[Pi
     if not tally.statuses["kept"]:
         yield Text("No pair was kept.")
         return
-    wanted = {task: _spread(counts["kept"], pairs_per_task) for task, counts in tally.tasks.items()}
+    wanted = {
+        task: _spread(counts["kept"], pairs_per_task, number)
+        for number, (task, counts) in enumerate(sorted(tally.tasks.items()))
+    }
     found: defaultdict[str, list[Comparison]] = defaultdict(list)
     unread: list[Text] = []
     met: Counter[str] = Counter()
@@ -171,18 +178,24 @@ def _shown(pairs: PairFolder, tally: _Tally, pairs_per_task: int) -> Iterator[Pi
 _PLACES = [f"{part}_{measure}" for part in ("degraded", "clean", "meta") for measure in ("offset", "length")]
 
 
-def _spread(count: int, shown: int) -> set[int]:
-    """``shown`` places, evenly among ``count``, or all where there are fewer."""
+def _spread(count: int, shown: int, turn: int) -> set[int]:
+    """``shown`` places, evenly among ``count``, or all where there are fewer; shifted with ``turn``, so that tasks that
+    walk through the same pictures in step do not all show the same ones.
+    """
     shown = min(count, shown)
-    return {(2 * place + 1) * count // (2 * shown) for place in range(shown)}
+    return {((2 * place + 1) * count // (2 * shown) + turn) % count for place in range(shown)}
 
 
 def _comparison(pairs: PairFolder, row: Mapping[str, Any]) -> Comparison:
     degraded, share = _member(pairs, row, "degraded", f"{row['source']}, degraded: {row['task']}")
     clean, _ = _member(pairs, row, "clean", f"{row['source']}, clean")
-    record = json.loads(pairs.member(row, "meta")).get("record", {})
     scaled = "" if share == 1 else f"Shown at {share:.0%}, which hides fine detail."
-    return Comparison(degraded, clean, row["source"], " ".join(part for part in (_drawn(record), scaled) if part))
+    return Comparison(
+        degraded,
+        clean,
+        row["source"],
+        " ".join(part for part in (_drawn(pairs.member(row, "meta").decode()), scaled) if part),
+    )
 
 
 def _member(pairs: PairFolder, row: Mapping[str, Any], which: str, alt: str) -> tuple[Picture, float]:
@@ -191,11 +204,24 @@ def _member(pairs: PairFolder, row: Mapping[str, Any], which: str, alt: str) -> 
     return picture(small, alt, which.capitalize()), small.shape[1] / pixels.shape[1]
 
 
-def _drawn(record: Mapping[str, Any]) -> str:
-    """The steps of a record with the values drawn for them, as a sentence."""
-    steps = zip(record.get("chain", ()), record.get("draw", {}).get("steps", ()), strict=False)
-    told = [": ".join(filter(None, [step["use"], str(_flat(draw.get("values", {})))])) for step, draw in steps]
+def _drawn(record: str) -> str:
+    """The steps of a record with the values drawn for them, as a sentence; empty where it cannot be read here."""
+    try:
+        known = Record.read(record)
+    except RRFrameError:  # a plugin that made it is gone
+        return ""
+    told = list(_steps(known.chain, known.draw))
     return f"{'; then '.join(told)}." if told else ""
+
+
+def _steps(chain: Chain, draw: Draw) -> Iterator[str]:
+    for step, own in zip(chain.steps, draw.steps, strict=True):
+        if isinstance(step, Effect):  # what it let through tells more than its own name
+            for inner, passed in step.passed(own):
+                yield from _steps(inner, passed)
+        else:
+            values = {name: value for name, value in own.values.items() if not isinstance(value, list | dict)}
+            yield ": ".join(filter(None, [step.name, str(_flat(values))]))
 
 
 def _recipe(folder: Path) -> Iterator[Piece]:
