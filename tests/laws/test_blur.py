@@ -177,7 +177,8 @@ def test_clipped_highlights_were_brighter_than_white(name: str) -> None:
 
 @pytest.mark.parametrize("name", OPTICAL)
 def test_a_setting_means_the_same_at_any_size(name: str) -> None:
-    settings = {"severity": 1.0, "seed": 5} | ({"blades": 0} if name == "blur/defocus" else {})
+    wide = {"blur/defocus": {"blades": 0}, "blur/depth-of-field": {"blades": 0, "radius": 40, "focus": 0}}
+    settings = {"severity": 1.0, "seed": 5, **wide.get(name, {})}
     small, large = spread(blurred(name, point(301), **settings)), spread(blurred(name, point(903), **settings))
     assert large == pytest.approx(3 * small, rel=0.05)
 

@@ -35,7 +35,7 @@ class DepthOfField(Degradation):
     cues = {"depth"}
     radius: Dial = uniform(
         2.0,
-        14.0,
+        12.0,
         mild=0.0,
         low=0.0,
         high=100.0,
@@ -60,7 +60,7 @@ class DepthOfField(Degradation):
             present = nearer.abs() < 1
             if not present.any():
                 continue
-            window = _window(present, 2 * max(reaches))
+            window = _window(present, max(reaches) + 1)
             kernels = psf.stacked([_aperture(one, layer, unit) for one in draw])
             _lay_over(result[window], lit[window], nearer[window], kernels, reaches)
         return result.clamp_(0.0, 1.0)
