@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 import cv2
 import numpy as np
 import torch
 from pydantic import Field
+from rrframe_degradations.blur.psf import generalised_gaussian
 
 from rrframe import Cues, Degradation, Dial, Draw, Draws, Key, choice, integers, uniform
 from rrframe.imaging.codec import CHROMA, decode, encode_jpeg
 from rrframe.imaging.layout import hwc_view, to_batch, to_pixels
 from rrframe.imaging.resample import resize_pixels
-from rrframe_degradations.blur.psf import generalised_gaussian
 
-_METHODS = ("area", "linear", "cubic")
+_SHRINKING = ("area", "linear", "cubic")
+_GROWING = ("linear", "cubic")  # by area, pixels would grow to squares
+_WAYS = ("shrink", "grow", "keep")
 _SHAPES = {"round": 0.45, "elliptic": 0.25, "generalised": 0.3}
 _FINEST = 0.2  # a deviation in pixels: what is narrower changes no code
 _RING = 10  # pixels that a sinc kernel reaches to either side
@@ -34,6 +37,8 @@ class Web(Degradation):
     x + s sqrt(x / 256) n; and goes through JPEG. In the end the picture is resized to its first size, maybe with a sinc
     kernel's ringing, before the last JPEG or after it. Sigmas count pixels of the picture as it then is, up to 1000
     pixels on its shorter side, and above in proportion.
+
+    With a severity, every value lies that share of the way from its mild end to the one drawn: 1 is the whole chain.
 
     Source: Wang et al. 2021, "Real-ESRGAN", sections 3.1 to 3.4, with its ranges and shares. Unlike there, sinc kernels
     are separable, as resizers' are, resizing does not alias, photon counts are taken as normal, and plateau-shaped
@@ -69,51 +74,65 @@ class Web(Degradation):
     last_sinc: Share = Field(0.8, description="how often a sinc kernel comes with the last resizing")
 
     def draw(self, key: Key, severity: float | None = None) -> Draw:
-        rounds = {name: self._round(name, key.child(name), severity) for name in ("first", "second")}
+        first = self._round("first", key.child("first"), severity, 1.0)
+        second = self._round("second", key.child("second"), severity, first["scale"])
+        own = key.child("last")
         last = {
-            "method": _one_of(key.child("last", "method"), _METHODS),
-            "cutoff": self._cutoff(key.child("last"), severity, self.last_sinc),
-            "jpeg_first": _happens(key.child("last", "order"), 0.5),
+            "method": _method(own, second["scale"], 1.0),
+            "cutoff": self._cutoff(own, severity, self.last_sinc),
+            "jpeg_first": _happens(own.child("order"), 0.5),
         }
-        return Draw(seed=key.seed, values={**rounds, "last": last})
+        return Draw(seed=key.seed, values={"first": first, "second": second, "last": last})
 
-    def _round(self, name: str, key: Key, severity: float | None) -> dict[str, Any]:
+    def _round(self, name: str, key: Key, severity: float | None, scale_before: float) -> dict[str, Any]:
         def taken(dial: str) -> Any:
-            return self.dials()[f"{name}_{dial}"].take(key.child(dial).random(), severity)
+            return _taken(self.dials()[f"{name}_{dial}"], key.child(dial), severity)
 
-        weights = getattr(self, f"{name}_scaling")
-        way = _chosen(key.child("way"), dict(zip(("shrink", "grow", "keep"), weights, strict=True)))
+        blurs = _happens(key.child("blur"), getattr(self, f"{name}_blur"))
+        way = _chosen(key.child("way"), dict(zip(_WAYS, getattr(self, f"{name}_scaling"), strict=True)))
+        scale = 1.0 if way == "keep" else taken(way)
         kind = "gaussian" if _happens(key.child("noise"), self.gaussian) else "poisson"
         return {
-            "blur": self._blur(key, severity, taken("sigma")) if _happens(key, getattr(self, f"{name}_blur")) else None,
-            "scale": 1.0 if way == "keep" else taken(way),
-            "method": _one_of(key.child("method"), _METHODS),
+            "blur": self._blur(key, severity, taken("sigma")) if blurs else None,
+            "scale": scale,
+            "method": _method(key, scale_before, scale),
             "noise": {"kind": kind, "strength": taken(kind), "grey": _happens(key.child("grey"), self.grey)},
             "quality": taken("quality"),
-            "chroma": self.chroma.take(key.child("chroma").random(), severity),
+            "chroma": _taken(self.chroma, key.child("chroma"), severity),
         }
 
     def _blur(self, key: Key, severity: float | None, sigma: float) -> dict[str, Any]:
         cutoff = self._cutoff(key, severity, self.sinc)
         if cutoff is not None:
             return {"shape": "sinc", "cutoff": cutoff}
-        free = key.child("kernel").random()
         shape = _chosen(key.child("shape"), _SHAPES)
+        free = key.child("kernel").random()
         return {
             "shape": shape,
             "sigma": sigma,
             "ratio": free.uniform(0.1, 1.0) if shape == "elliptic" else 1.0,
-            "angle": free.uniform(0.0, np.pi),
+            "angle": free.uniform(0.0, math.pi),
             "power": free.uniform(0.5, 4.0) if shape == "generalised" else 1.0,
         }
 
     def _cutoff(self, key: Key, severity: float | None, share: float) -> Any:
-        return self.cutoff.take(key.child("cutoff").random(), severity) if _happens(key.child("sinc"), share) else None
+        return _taken(self.cutoff, key.child("cutoff"), severity) if _happens(key.child("sinc"), share) else None
 
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
         # Codecs take whole files, and sizes differ from image to image: one after another, on the CPU.
         done = [_through(to_pixels(image), each) for image, each in zip(images, draw, strict=True)]
         return torch.cat([to_batch(pixels) for pixels in done]).to(images.device)
+
+
+def _taken(dial: Dial, key: Key, severity: float | None) -> Any:
+    """A value of the dial; for a severity, that share of the way from the mild end to what would be drawn without.
+
+    With every dial at its severe end at once there would be no picture left.
+    """
+    if severity is None or dial.options or dial.law.name == "fixed" or dial.mild is None:
+        return dial.take(key.random(), severity)
+    value = (1 - severity) * float(dial.mild) + severity * float(dial.take(key.random()))
+    return round(value) if dial.whole else value
 
 
 def _happens(key: Key, share: float) -> bool:
@@ -124,8 +143,8 @@ def _chosen(key: Key, weights: dict[str, float]) -> str:
     return key.random().choices(list(weights), list(weights.values()))[0]
 
 
-def _one_of(key: Key, names: tuple[str, ...]) -> str:
-    return key.random().choice(names)
+def _method(key: Key, before: float, after: float) -> str:
+    return key.child("method").random().choice(_SHRINKING if after < before else _GROWING)
 
 
 # The stages, on [H, W, 3] uint8
