@@ -220,7 +220,13 @@ def _write_shard(folder, rows: list[dict], *, shard: int = 0) -> None:
     """A shard as a run leaves it: kept rows get ``rows[...]["pixels"]`` as both sides, the clean one inverted."""
     sink = create("pairs/webdataset", {"image": {"format": "png"}})
     steps = [{"seed": 1, "values": {"beta": 0.02}}]
-    record = {"chain": [{"use": "haze/scattering"}], "draw": {"seed": 1, "steps": steps}}
+    record = {
+        "source": {"key": "a.png", "sha256": ""},
+        "task": "haze",
+        "seed": 1,
+        "chain": [{"use": "haze/scattering"}],
+        "draw": {"seed": 1, "steps": steps},
+    }
     written = []
     with sink.open(folder, shard) as writer:
         for number, given in enumerate(rows):

@@ -190,12 +190,8 @@ def _comparison(pairs: PairFolder, row: Mapping[str, Any]) -> Comparison:
     degraded, share = _member(pairs, row, "degraded", f"{row['source']}, degraded: {row['task']}")
     clean, _ = _member(pairs, row, "clean", f"{row['source']}, clean")
     scaled = "" if share == 1 else f"Shown at {share:.0%}, which hides fine detail."
-    return Comparison(
-        degraded,
-        clean,
-        row["source"],
-        " ".join(part for part in (_drawn(pairs.member(row, "meta").decode()), scaled) if part),
-    )
+    told = " ".join(filter(None, [_drawn(pairs.member(row, "meta").decode()), scaled]))
+    return Comparison(degraded, clean, row["source"], told)
 
 
 def _member(pairs: PairFolder, row: Mapping[str, Any], which: str, alt: str) -> tuple[Picture, float]:
