@@ -46,11 +46,11 @@ def command(
     console = Console(highlight=False, soft_wrap=True)
     _fill(gallery, entries, Console(stderr=True))
     gallery.page(click.format_filename(image, shorten=True)).write(out)
-    shown = len(entries) - len(gallery.broken)
+    shown = len(entries) - len(gallery.broken) - len(gallery.waiting)
     console.print(
         escape(f"{click.format_filename(out)}: {shown} of {len(entries)} degradations at {len(severities)} severities")
     )
-    for name, reason in gallery.broken.items():
+    for name, reason in {**gallery.waiting, **gallery.broken}.items():
         console.print(escape(f"not shown: {name}: {reason}"))
     if strict and gallery.broken:
         raise _Broken(f"{len(gallery.broken)} of {len(entries)} degradations could not be shown")

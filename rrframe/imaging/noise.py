@@ -29,7 +29,7 @@ def split(uniform: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def normal(levels: torch.Tensor) -> torch.Tensor:
     """Standard normal values for ``levels`` ``[B, C, H, W]``, of mean 0 and variance 1 over all levels."""
-    return _taken(_normal_table().to(levels.device), levels)
+    return _taken(_normal_table(levels.device), levels)
 
 
 def poisson(root: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
@@ -43,7 +43,7 @@ def poisson(root: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
         levels: int32 of the same shape, from ``split``.
     """
     bins = (root * 8.0).clamp_(max=_BINS - 1.0).to(torch.int32)
-    return _taken(_poisson_table().to(root.device), bins.mul_(LEVELS).add_(levels))
+    return _taken(_poisson_table(root.device), bins.mul_(LEVELS).add_(levels))
 
 
 def tukey_lambda(shape: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
@@ -81,14 +81,14 @@ def _probabilities() -> np.ndarray:
     return (np.arange(LEVELS) + 0.5) / LEVELS
 
 
-@lru_cache(maxsize=1)
-def _normal_table() -> torch.Tensor:
+@lru_cache(maxsize=8)
+def _normal_table(device: torch.device) -> torch.Tensor:
     values: torch.Tensor = torch.special.ndtri(torch.from_numpy(_probabilities()))
-    return values.div_(values.std(correction=0)).to(torch.float32)
+    return values.div_(values.std(correction=0)).to(device, torch.float32)
 
 
-@lru_cache(maxsize=1)
-def _poisson_table() -> torch.Tensor:
+@lru_cache(maxsize=8)
+def _poisson_table(device: torch.device) -> torch.Tensor:
     """``[_BINS * LEVELS]``: for each bin the quantiles of its Poisson law, brought to mean 0 and variance 1."""
     rows = []
     for root in (np.arange(_BINS) + 0.5) / 8.0:
@@ -97,4 +97,4 @@ def _poisson_table() -> torch.Tensor:
         logarithms = photons * np.log(mean) - mean - np.concatenate([[0.0], np.cumsum(np.log(photons[1:]))])
         row = np.searchsorted(np.cumsum(np.exp(logarithms)), _probabilities()).astype(np.float64)
         rows.append((row - row.mean()) / row.std())
-    return torch.from_numpy(np.concatenate(rows).astype(np.float32))
+    return torch.from_numpy(np.concatenate(rows).astype(np.float32)).to(device)

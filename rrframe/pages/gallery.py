@@ -17,7 +17,7 @@ from rrframe.contracts.degradation import Degradation, check_severity
 from rrframe.contracts.dials import Dial
 from rrframe.contracts.draw import Draw
 from rrframe.contracts.trying import compute_cues, default_provider, image_key
-from rrframe.errors import RRFrameError
+from rrframe.errors import RRFrameError, RRFrameErrors
 from rrframe.imaging.layout import to_batch, to_pixels
 from rrframe.manager import Entry
 from rrframe.pages.notes import notes_of
@@ -43,6 +43,8 @@ class Gallery:
         self.seed = seed
         self.broken: dict[str, str] = {}
         """The degradations that could not be shown, with the reason."""
+        self.waiting: dict[str, str] = {}
+        """Those that need params of the user's own, such as a file of weights, and which."""
         self._images = to_batch(pixels)
         self._clean = to_pixels(self._images[0])
         # No component provides a second picture: the mirrored first one stands in.
@@ -62,6 +64,10 @@ class Gallery:
                 pictures.append(shown)
                 yield severity
             pieces = [Strip(f"{step.name} by severity", pictures), self._dials(step, draws), Facts(_about(step))]
+        except RRFrameErrors as error:  # made from no params
+            self.waiting[entry.spec.name] = str(error)
+            pieces = [Text(str(error))]
+            tags.append("needs params")
         except Exception as error:  # whatever a plugin does wrong, the other rows are worth having
             reason = str(error) if isinstance(error, RRFrameError) else f"{type(error).__name__}: {error}"
             self.broken[entry.spec.name] = reason
