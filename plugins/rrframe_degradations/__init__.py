@@ -67,6 +67,8 @@ def register_degradations() -> Iterator[Spec]:
         "rrframe_degradations.lowlight.learned:Learned",
         "Darkening by a network; weights of your own.",
     )
+    yield Spec("moire/pattern", "rrframe_degradations.moire.pattern:Pattern", "Moire patterns of a library, laid over.")
+    yield Spec("moire/screen", "rrframe_degradations.moire.screen:Screen", "A display photographed: coloured bands.")
     yield Spec(
         "noise/density-average",
         "rrframe_degradations.noise.plain:DensityAverage",

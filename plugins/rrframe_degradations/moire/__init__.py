@@ -1,0 +1,1 @@
+"""Moire: pictures photographed off a screen."""
