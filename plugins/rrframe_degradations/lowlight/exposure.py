@@ -16,8 +16,8 @@ class Exposure(SensorDegradation):
 
     Highlights are recovered first, so that lamps stay bright. Nothing is rounded but by the sensor's own converter.
 
-    Source: Cui et al. 2021, "Multitask AET with orthogonal tangent regularity for dark object detection" (MAET), sec.
-    3.2: exposures around 0.1 +- 0.08, that is 3.3 stops; processing from Brooks et al. 2019; noise as in noise/sensor.
+    Source: Cui et al. 2021, "Multitask AET with orthogonal tangent regularity for dark object detection" (MAET):
+    exposures around 0.1 +- 0.08, that is 3.3 stops; processing from Brooks et al. 2019; noise as in noise/sensor.
     Cannot: light that comes from elsewhere than by day, shadows of lamps, longer exposures' motion blur.
     """
 
@@ -44,7 +44,7 @@ class Gamma(Degradation):
     """A dark picture by a curve: y = beta (alpha x)^gamma, on encoded values.
 
     Source: Lv et al. 2021, "Attention guided low-light image enhancement with a large scale low-light simulation
-    dataset", eq. 1: alpha 0.9 to 1, beta 0.5 to 1, gamma 1.5 to 5; gamma 2 to 3.5 as in Cui et al. 2021 (MAET).
+    dataset": alpha 0.9 to 1, beta 0.5 to 1, gamma 1.5 to 5; gamma 2 to 3.5 as in Cui et al. 2021 (MAET).
     Cannot: noise, colour shifts, highlights that hold; lowlight/exposure has them.
     """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
@@ -10,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from rrframe import Cues, Degradation, Dial, Draws, RRFrameError, uniform
+from rrframe import Cues, Degradation, Dial, Draws, uniform
+from rrframe_degradations.weights import read_network
 
 _ROUNDS = 8  # how often the curve is applied
 _THUMBNAIL = 128  # shorter side of the picture that the network sees, in pixels
@@ -23,7 +23,7 @@ class CurveNetwork(nn.Module):
     Seven 3 x 3 convolutions, ReLU between them and tanh at the end; layers 5, 6 and 7 also see what layers 3, 2 and 1
     gave. Parameters are called ``layers.0.weight``, ``layers.0.bias`` and so on to ``layers.6``.
 
-    Source: Guo et al. 2020, "Zero-reference deep curve estimation" (Zero-DCE), fig. 2, with one map a channel for all
+    Source: Guo et al. 2020, "Zero-reference deep curve estimation" (Zero-DCE), with one map a channel for all
     rounds as in Li et al. 2021 (Zero-DCE++).
 
     Args:
@@ -69,7 +69,7 @@ class Learned(Degradation):
     strength: Dial = uniform(0.7, 1.0, mild=0.0, low=0.0, high=1.0, about="share of the learnt curve")
 
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
-        network = _network(self.weights, str(images.device))
+        network = read_network(CurveNetwork, self.weights, str(images.device))
         with torch.no_grad():
             curves = network(_small(images)) * draw.strength
             curves = F.interpolate(curves, size=images.shape[-2:], mode="bilinear", align_corners=False)
@@ -86,27 +86,3 @@ def _small(images: torch.Tensor) -> torch.Tensor:
     scale = min(1.0, _THUMBNAIL / min(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
     return images if scale == 1.0 else F.interpolate(images, size=size, mode="area")
-
-
-@lru_cache(maxsize=4)
-def _network(path: Path, device: str) -> CurveNetwork:
-    """The network of a file, on a device."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        tensors = load_file(path)
-    except FileNotFoundError:
-        raise RRFrameError(f"{path} is not there", hint="no trained weights come with rrframe; give a file") from None
-    except (OSError, SafetensorError) as error:
-        raise RRFrameError(f"{path} cannot be read as safetensors: {error}") from error
-    first = tensors.get("layers.0.weight")
-    network = CurveNetwork(len(first) if first is not None and first.ndim == 4 else 1)
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        said = " ".join(str(error).split())
-        raise RRFrameError(
-            f"{path} does not hold a CurveNetwork: {said}", hint="its docstring names the tensors"
-        ) from None
-    return network.float().eval().requires_grad_(False).to(device)

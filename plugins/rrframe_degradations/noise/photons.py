@@ -52,7 +52,7 @@ class Poisson(Degradation):
 
     It is per pixel: the same setting is as strong at 512 px as at 4096 px.
 
-    Source: Wang et al. 2021, "Real-ESRGAN", sec. 3.2: scale 0.05 to 3, and grey noise in 40 % of pictures.
+    Source: Wang et al. 2021, "Real-ESRGAN": scale 0.05 to 3, and grey noise in 40 % of pictures.
     Cannot: look like a camera's, whose photons are counted in linear light; noise/poisson-gaussian is for that.
     """
 

@@ -15,7 +15,7 @@ class Gaussian(Degradation):
 
     It is per pixel: the same setting is as strong at 512 px as at 4096 px.
 
-    Source: the standard benchmark of denoisers, sigma 15, 25 and 50; Wang et al. 2021, "Real-ESRGAN", sec. 3.2, sigma
+    Source: the standard benchmark of denoisers, sigma 15, 25 and 50; Wang et al. 2021, "Real-ESRGAN", sigma
     1 to 30, and grey noise in 40 % of pictures.
     Cannot: depend on the light; noise/poisson-gaussian and noise/sensor do.
     """

@@ -126,13 +126,13 @@ class SensorNoise(SensorDegradation):
     """A camera's noise: shot noise, heavy-tailed read noise, noise in rows and the converter's steps, made on the Bayer
     mosaic and seen through demosaic, white balance, colour matrix and tone curve, which make it coloured and blotchy.
 
-    On the mosaic y = K (P(x / K) + TL + row) rounded, K in levels per electron: P counts photons, TL is Tukey-lambda
+    On the mosaic y = K P(x / K) + TL + row, rounded, K in levels per electron: P counts photons, TL is Tukey-lambda
     read noise, row is normal and one for each row. ``shot`` sets the variance per unit of raw light; gain, read and
     row noise follow as they were measured of the camera drawn. Highlights that saturate have no noise.
 
     It is per pixel: the same setting is as strong at 512 px as at 4096 px, and finer to the eye, as in photographs.
 
-    Source: Wei et al. 2020, "A physics-based noise formation model for extreme low-light raw denoising", eq. 1 to 8;
+    Source: Wei et al. 2020, "A physics-based noise formation model for extreme low-light raw denoising";
     the cameras' coefficients from Feng et al. 2022 (PMN); the chain around it from Brooks et al. 2019.
     Cannot: the smear of a camera's own noise reduction, fixed patterns, hot pixels, banding in columns.
     """
