@@ -14,6 +14,8 @@ from skimage import data
 
 # The machine's cores go to worker processes, not to threads fighting inside each.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Nothing of a test stays behind among the user's caches, and nothing from there hides what a test is about.
+os.environ["RRFRAME_CACHE"] = "off"
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
