@@ -51,4 +51,4 @@ class Augment(Degradation):
 
     def _transformed(self, transform: Transform, images: torch.Tensor, draw: Draws) -> torch.Tensor:
         done = [transform(image, one.seed) for image, one in zip(images.split(1), draw, strict=True)]
-        return torch.cat(done).clamp_(0.0, 1.0)
+        return torch.cat(done).clamp_(0.0, 1.0).contiguous(memory_format=torch.channels_last)

@@ -6,6 +6,8 @@ import random
 
 import torch
 
+_LOOKED_AT = 256  # pixels of the shorter side that sizes and neighbours are taken from
+
 
 def grown(labels: torch.Tensor, area: float, pieces: int, generator: random.Random) -> torch.Tensor:
     """A region of neighbouring segments.
@@ -20,12 +22,14 @@ def grown(labels: torch.Tensor, area: float, pieces: int, generator: random.Rand
     Returns:
         ``[1, H, W]`` float32 of 0 and 1.
     """
-    numbers = labels.to(torch.int64)
-    sizes = numbers.reshape(-1).bincount().tolist()
-    chosen = _chosen(sizes, _neighbours(numbers[0], len(sizes)), area * numbers.numel(), pieces, generator)
-    lit = torch.zeros(len(sizes), dtype=torch.float32)
+    step = max(1, min(labels.shape[-2:]) // _LOOKED_AT)
+    coarse = labels[0, ::step, ::step].to(torch.int64)
+    count = int(labels.max()) + 1
+    sizes = coarse.reshape(-1).bincount(minlength=count).tolist()
+    chosen = _chosen(sizes, _neighbours(coarse, count), area * coarse.numel(), pieces, generator)
+    lit = torch.zeros(count, dtype=torch.float32)
     lit[chosen] = 1.0
-    return lit.to(labels.device)[numbers]
+    return lit.to(labels.device)[labels.to(torch.int32)]
 
 
 def _chosen(

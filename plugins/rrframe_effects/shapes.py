@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import random
 
 import torch
+import torch.nn.functional as F
 
 SHAPES = ("ellipse", "polygon", "band")
 _LARGEST = 2.5  # a shape is up to so many times as long as it is wide
+_DRAWN_AT = 256  # pixels of the shorter side: the fields are smooth, and enlarged to larger images
 
 
 def distances(
@@ -31,15 +34,16 @@ def distances(
         ``[1, H, W]`` float32.
     """
     side = min(height, width)
-    down = (torch.arange(height, dtype=torch.float32, device=device).add_(0.5) / side).view(1, -1, 1)
-    across = (torch.arange(width, dtype=torch.float32, device=device).add_(0.5) / side).view(1, 1, -1)
-    nearest: torch.Tensor | None = None
+    scale = max(1.0, side / _DRAWN_AT)
+    rows, columns = round(height / scale), round(width / scale)
+    down = (torch.arange(rows, dtype=torch.float32, device=device) + 0.5).view(1, -1, 1) * (height / rows / side)
+    across = (torch.arange(columns, dtype=torch.float32, device=device) + 0.5).view(1, 1, -1) * (width / columns / side)
+    fields = []
     for _ in range(pieces):
         y, x = generator.random() * height / side, generator.random() * width / side
-        field = _distance(down - y, across - x, shape, generator) / generator.uniform(0.5, 1.0)
-        nearest = field if nearest is None else torch.minimum(nearest, field, out=nearest)
-    assert nearest is not None
-    return nearest
+        fields.append(_distance(down - y, across - x, shape, generator) / generator.uniform(0.5, 1.0))
+    nearest = functools.reduce(torch.minimum, fields)
+    return F.interpolate(nearest[None], (height, width), mode="bilinear", align_corners=False)[0]
 
 
 def _distance(down: torch.Tensor, across: torch.Tensor, shape: str, generator: random.Random) -> torch.Tensor:
@@ -52,11 +56,9 @@ def _distance(down: torch.Tensor, across: torch.Tensor, shape: str, generator: r
         return torch.hypot(along, athwart)
     # A convex polygon is what all its sides have on their inside.
     corners = generator.randint(3, 8)
-    field: torch.Tensor | None = None
+    sides = []
     for corner in range(corners):
         towards = math.tau * (corner + generator.uniform(-0.25, 0.25)) / corners
         reach = generator.uniform(0.6, 1.0)
-        outside = along * (math.cos(towards) / reach) + athwart * (math.sin(towards) / reach)
-        field = outside if field is None else torch.maximum(field, outside, out=field)
-    assert field is not None
-    return field
+        sides.append(along * (math.cos(towards) / reach) + athwart * (math.sin(towards) / reach))
+    return functools.reduce(torch.maximum, sides)

@@ -27,8 +27,8 @@ def blend(under: torch.Tensor, over: torch.Tensor, mask: torch.Tensor) -> torch.
         over: The same.
         mask: ``[B, 1, H, W]`` float32 in [0, 1].
     """
-    # Laid out like the images: five times as fast on a CPU as a mask that is broadcast.
-    return torch.lerp(under, over, torch.empty_like(under).copy_(mask))
+    # All laid out alike: several times as fast on a CPU as mixed, or with a mask that is broadcast.
+    return torch.lerp(under, _like(under, over), _like(under, mask))
 
 
 def screen(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
@@ -69,6 +69,10 @@ def feather(mask: torch.Tensor, radius: torch.Tensor | float) -> torch.Tensor:
     soft = _feather_opencv(mask, radii) if mask.device.type == "cpu" else _feather_torch(mask, radii)
     # Sums of many weights leave a trace of rounding where there is nothing, or all.
     return torch.where(soft < _TRACE, 0.0, torch.where(soft > 1.0 - _TRACE, 1.0, soft))
+
+
+def _like(images: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    return other if other.stride() == images.stride() else torch.empty_like(images).copy_(other)
 
 
 def _each(value: torch.Tensor | float, count: int) -> list[float]:
