@@ -49,7 +49,7 @@ def test_a_row_for_every_degradation(picture, tmp_path, photo, rrframe_cli):
         assert distances[0] > distances[2] > distances[4], f"{name} does not grow with severity: {distances}"
         assert name in page.words
     assert "quality" in page.words
-    assert "100 to 30" in page.words
+    assert "100 to 15" in page.words
     assert "Koschmieder 1924" in page.text
     assert f"{len(shown)} of {len(names)} degradations" in done.stdout
 

@@ -84,7 +84,7 @@ def test_dials_are_set_and_checked(picture, rrframe_cli):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("in.png", "out.png", "--op", "haze/scatering"), "did you mean haze/scattering?"),
+        (("in.png", "out.png", "--op", "haze/scatering"), "did you mean haze/scattering"),
         (("none.png", "out.png", "--op", "haze/scattering"), "none.png"),
         (("in.png", "out.xyz", "--op", "haze/scattering"), "picture format"),
         (("in.png", "out.png", "--op", "haze/scattering", "--severity", "1.5"), "between 0"),
