@@ -54,6 +54,24 @@ def register_degradations() -> Iterator[Spec]:
     )
     yield Spec("compression/webp", "rrframe_degradations.compression.stills:Webp", "Lossy WebP at a quality.")
     yield Spec(
+        "flare/ghosts",
+        "rrframe_degradations.flare.ghosts:Ghosts",
+        "Reflections between lenses, opposite the light sources.",
+    )
+    yield Spec(
+        "flare/pupil",
+        "rrframe_degradations.flare.pupil:Pupil",
+        "Starbursts and shimmer: diffraction at a dirty aperture.",
+    )
+    yield Spec("flare/streak", "rrframe_degradations.flare.streak:Streak", "Lines of light: anamorphic, smears, stars.")
+    yield Spec("flare/veil", "rrframe_degradations.flare.veil:Veil", "Veiling glare that lifts the blacks.")
+    yield Spec(
+        "haze/heterogeneous",
+        "rrframe_degradations.haze:Heterogeneous",
+        "Fog in patches that lies on the ground and thins upwards.",
+    )
+    yield Spec("haze/library", "rrframe_degradations.haze:Layers", "Captured haze from a folder, laid over.")
+    yield Spec(
         "haze/scattering", "rrframe_degradations.haze:Scattering", "Uniform haze by atmospheric scattering over depth."
     )
     yield Spec(
@@ -92,3 +110,22 @@ def register_degradations() -> Iterator[Spec]:
         "rrframe_degradations.noise.sensor:SensorNoise",
         "A camera's noise, through its mosaic and processing.",
     )
+    yield Spec("rain/lens-drops", "rrframe_degradations.rain.lens:LensDrops", "Drops on the lens or on a window.")
+    yield Spec("rain/library", "rrframe_degradations.rain.layers:Layers", "Captured rain from a folder, blended in.")
+    yield Spec("rain/splash", "rrframe_degradations.rain.splash:Splash", "Crowns of spray on what faces upwards.")
+    yield Spec(
+        "rain/storm", "rrframe_degradations.rain.storm:Storm", "Veil, splashes, streaks and lens drops from one rate."
+    )
+    yield Spec("rain/streaks", "rrframe_degradations.rain.streaks:Streaks", "Falling drops, faint and many.")
+    yield Spec("rain/veil", "rrframe_degradations.rain.veil:Veil", "What rain does to the distance.")
+    yield Spec(
+        "reflection/glass",
+        "rrframe_degradations.reflection.glass:Glass",
+        "Another scene in a window: Fresnel, blur, double image.",
+    )
+    yield Spec(
+        "reflection/learned",
+        "rrframe_degradations.reflection.learned:Learned",
+        "Another scene, mixed by a network; weights of your own.",
+    )
+    yield Spec("snow/flakes", "rrframe_degradations.snow:Flakes", "Falling snow and its white veil.")

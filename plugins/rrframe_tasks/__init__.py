@@ -1,4 +1,4 @@
-"""The nine tasks that come with rrframe."""
+"""The tasks that come with rrframe: nine, and two that the published model was shown on without training for them."""
 
 from collections.abc import Iterator
 
@@ -16,5 +16,7 @@ def register_tasks() -> Iterator[Spec]:
     yield Spec("lowlight", "rrframe_tasks.nine:LowLight", "Underexposure, with the noise that comes with it.")
     yield Spec("moire", "rrframe_tasks.nine:Moire", "Moire from photographed screens and fine patterns.")
     yield Spec("noise", "rrframe_tasks.nine:Noise", "Sensor noise, grain and web noise.")
+    yield Spec("oldphoto", "rrframe_tasks.nine:OldPhoto", "Faded, scratched and stained prints.")
     yield Spec("rain", "rrframe_tasks.nine:Rain", "Rain streaks, splashes and drops.")
     yield Spec("reflection", "rrframe_tasks.nine:Reflection", "Reflections in glass.")
+    yield Spec("snow", "rrframe_tasks.nine:Snow", "Falling snow.")

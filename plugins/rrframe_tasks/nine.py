@@ -1,5 +1,6 @@
-"""The nine categories with the fixed prompts that RealRestorer (arXiv 2603.25502) trains and scores with; the
-severity words are ours.
+"""The nine categories with the fixed prompts that RealRestorer (arXiv 2603.25502) trains and scores with, and
+two that it was only shown on, snow and old photographs; their prompts, of the same form, and the severity words are
+ours.
 """
 
 from __future__ import annotations
@@ -51,6 +52,14 @@ class Noise(Task):
     words = ("noise hides the subject", "strong noise", "clear noise", "slight noise", "no noise")
 
 
+class OldPhoto(Task):
+    prompts = {
+        "en": "Please restore this old photo, removing scratches and recovering its colours.",
+        "zh": "请修复这张老照片，去除划痕并恢复其色彩。",
+    }
+    words = ("damage hides the subject", "strong damage and fading", "clear damage", "slight damage", "as new")
+
+
 class Rain(Task):
     prompts = {
         "en": "Please remove the rain from the image and restore its clarity.",
@@ -68,3 +77,11 @@ class Reflection(Task):
         "slight reflection",
         "no reflection",
     )
+
+
+class Snow(Task):
+    prompts = {
+        "en": "Please remove the snow from the image and restore its clarity.",
+        "zh": "请去除图像中的雪并恢复图像清晰度",
+    }
+    words = ("snow hides the subject", "heavy snow", "clear snow", "slight snow", "no snow")

@@ -1,0 +1,112 @@
+"""Captured layers: a folder of pictures of haze, rain or flare on their own, blended over photographs.
+
+One mechanism for every ``*/library`` operator; a subclass sets its category, its blend and the layers that come along.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from pydantic import Field
+
+from rrframe import Cues, Degradation, Dial, Draw, Draws, Key, RRFrameError, uniform
+from rrframe.imaging.colour import pixels_to_linear
+from rrframe.imaging.layout import from_hwc, hwc_view
+from rrframe.imaging.reading import extensions
+
+Blend = Literal["over", "screen", "add"]
+
+
+class Library(Degradation):
+    """What the ``*/library`` operators share: a layer is chosen by key, cut out, flipped and blended in linear light.
+
+    With s the strength, a the layer's alpha (1 where it has none) and L its light, ``over`` is I = J (1 - s a) + s a L
+    with s at most 1, ``screen`` I = 1 - (1 - J)(1 - s a L), ``add`` I = J + s a L, clamped. The cut covers the image,
+    whatever its shape, and is never stretched.
+    """
+
+    light = "linear"
+    layers: ClassVar[str]
+    """The folder, beside this module, of the rendered layers that come along."""
+
+    path: Path | None = Field(None, description="a folder of layers, and all below it; by default a few rendered ones")
+    blend: Blend = "over"
+    strength: Dial = uniform(0.3, 0.9, mild=0.0, low=0.0, high=4.0, about="the layer's alpha, or light, is multiplied")
+    zoom: Dial = uniform(1.0, 2.0, low=1.0, high=16.0, about="how many times larger than the image the layer lies")
+    upside_down: float = Field(
+        0.0, ge=0, le=1, description="chance to swap top and bottom; left and right have one of 1/2"
+    )
+
+    def draw(self, key: Key, severity: float | None = None) -> Draw:
+        names = _listed(self._folder())
+        choice = key.child("layer").random()
+        return (
+            super()
+            .draw(key, severity)
+            .with_values(
+                layer=names[int(choice.random() * len(names))],
+                mirror=choice.random() < 0.5,
+                flip=choice.random() < self.upside_down,
+                place=[choice.random(), choice.random()],
+            )
+        )
+
+    def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
+        layers = torch.cat([self._cut(one, images.shape[-2:]) for one in draw]).to(images.device)
+        light, alpha = layers[:, :3], layers[:, 3:]
+        if self.blend == "over":
+            strength = draw.strength.clamp(max=1.0)
+            return torch.addcmul(images * (1 - alpha * strength), light, strength).clamp_(0.0, 1.0)
+        light = light * draw.strength
+        done = images + light if self.blend == "add" else 1 - (1 - images) * (1 - light.clamp_(max=1.0))
+        return done.clamp_(0.0, 1.0)
+
+    def _folder(self) -> Path:
+        return self.path or Path(__file__).parent / "layers" / self.layers
+
+    def _cut(self, draw: Draw, size: tuple[int, int]) -> torch.Tensor:
+        """``[1, 4, H, W]``, linear light times alpha, and alpha: the cut of the drawn layer at ``size``."""
+        values = draw.values
+        layer = _read(str(self._folder() / str(values["layer"])))
+        whole = layer.shape[:2]
+        share = min(have / want for have, want in zip(whole, size, strict=True)) / float(values["zoom"])
+        height, width = (min(max(round(want * share), 1), have) for have, want in zip(whole, size, strict=True))
+        down, across = values["place"]
+        top, left = round(down * (whole[0] - height)), round(across * (whole[1] - width))
+        cut = layer[top : top + height, left : left + width]
+        cut = np.ascontiguousarray(cut[:: -1 if values["flip"] else 1, :: -1 if values["mirror"] else 1])
+        # Resized in linear light, and times alpha: what a transparent pixel holds is nobody's business.
+        alpha = torch.from_numpy(cut[..., 3:].copy()).permute(2, 0, 1).unsqueeze(0) / 255
+        light = pixels_to_linear(np.ascontiguousarray(cut[..., :3])) * alpha
+        how = cv2.INTER_AREA if height > size[0] else cv2.INTER_LINEAR
+        resized = cv2.resize(hwc_view(torch.cat([light, alpha], dim=1)[0]), size[::-1], interpolation=how)
+        return from_hwc([resized.reshape(*size, 4)])
+
+
+@lru_cache(maxsize=16)
+def _listed(folder: Path) -> tuple[str, ...]:
+    """The layers in ``folder`` and below, as sorted paths from there."""
+    if not folder.is_dir():
+        raise RRFrameError(f"there is no folder {str(folder)!r} of layers", hint="set path to a folder of pictures")
+    known = extensions()
+    files = (file for file in folder.rglob("*") if file.suffix.lower() in known and file.is_file())
+    names = sorted(file.relative_to(folder).as_posix() for file in files)
+    if not names:
+        raise RRFrameError(f"no pictures are in {str(folder)!r}", hint="layers are pictures, with alpha or on black")
+    return tuple(names)
+
+
+@lru_cache(maxsize=8)
+def _read(path: str) -> np.ndarray:
+    """``[H, W, 4]`` uint8, upright, alpha straight; not to be written to."""
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(ImageOps.exif_transpose(picture).convert("RGBA"))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise RRFrameError(f"the layer {path!r} cannot be read: {error}") from error
