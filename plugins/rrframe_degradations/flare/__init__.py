@@ -1,0 +1,1 @@
+"""Flare: what a lens makes of light sources besides their image."""

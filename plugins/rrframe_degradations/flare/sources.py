@@ -1,0 +1,129 @@
+"""What all flares share: the light sources of a picture, and a lamp drawn into those that have none."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+
+from rrframe import Cues, Degradation, Dial, Draws, log_uniform, uniform
+from rrframe.imaging.resample import resize
+
+_FEWEST = 1e-4  # of the square on the shorter side: light sources smaller than that together are glints, not lamps
+_CORE = 4.0  # linear light in the middle of a drawn lamp: its disc is clipped, with a soft rim
+
+
+class Flare(Degradation):
+    """A flare from the light sources of the picture, as the cue ``highlights`` shows them.
+
+    Where the picture shows none, a lamp is drawn into it. Light sources are part of the target: only what the lens
+    makes of them is a degradation. How bright they were before they were clipped nobody knows, so a flare's dials
+    give all their light together.
+    """
+
+    category = "flare"
+    light = "linear"
+    cues = {"highlights"}
+    side: ClassVar[int] = 384
+    """The shorter side of the grid that the flare is computed on, in pixels: so it looks the same at every size."""
+    margin: ClassVar[float] = 0.0
+    """How far that grid goes on beyond each border, over the picture's width or height, for lamps outside of it."""
+
+    x: Dial = uniform(0.0, 1.0, low=0.0, high=1.0, unit="widths", about="where a lamp is drawn if there is none")
+    y: Dial = uniform(0.0, 0.2, low=0.0, high=1.0, unit="heights", about="where a lamp is drawn if there is none")
+    lamp: Dial = log_uniform(
+        4.0, 12.0, low=0.1, high=200.0, unit="1/1000 of the shorter side", about="radius of a lamp that is drawn"
+    )
+    warmth: Dial = uniform(-0.3, 0.8, low=-1.0, high=1.0, about="colour of the light: -1 is blue, 0 white, 1 orange")
+
+    @abstractmethod
+    def flare(self, sources: torch.Tensor, draw: Draws) -> torch.Tensor:
+        """The light that the lens adds, were the sources white.
+
+        Args:
+            sources: ``[B, 1, h, w]`` float32: the light sources alone, on the grid with its margin. Their light sums up
+                to one white pixel for each of the square on the picture's shorter side.
+            draw: The drawn values.
+
+        Returns:
+            ``[B, 3, h, w]``, linear, from 0.
+        """
+
+    def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
+        grid = Grid.of(images, self.side, self.margin)
+        added = grid.cut(self.flare(_sources(draw, cues.highlights, grid), draw))
+        added = (added * tint(draw.warmth)).clamp_(0.0, 1.0)
+        lit = _lit(images, draw, cues.highlights)
+        return lit.add_(resize(added, *images.shape[-2:], "linear")).clamp_(0.0, 1.0)
+
+    def retarget(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
+        return _lit(images, draw, cues.highlights).clamp_(0.0, 1.0)
+
+
+def tint(warmth: torch.Tensor) -> torch.Tensor:
+    """``[B, 3, 1, 1]``: the colour of light, its strongest channel 1."""
+    fall = torch.tensor([0.0, 0.35, 1.1], device=warmth.device).view(1, 3, 1, 1)
+    colour = torch.exp(-warmth * fall)
+    return colour / colour.amax(dim=1, keepdim=True)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A small picture, with a margin around.
+
+    Args:
+        height: Without the margin, in pixels.
+        width: The same.
+        above: Rows of the margin above, and as many below.
+        beside: Columns of the margin on the left, and as many on the right.
+    """
+
+    height: int
+    width: int
+    above: int = 0
+    beside: int = 0
+
+    @classmethod
+    def of(cls, images: torch.Tensor, side: int, margin: float = 0.0) -> Grid:
+        height, width = images.shape[-2:]
+        shrink = min(1.0, side / min(height, width))
+        height, width = max(round(height * shrink), 1), max(round(width * shrink), 1)
+        return cls(height, width, math.ceil(margin * height), math.ceil(margin * width))
+
+    def padded(self, maps: torch.Tensor) -> torch.Tensor:
+        return F.pad(maps, (self.beside, self.beside, self.above, self.above))
+
+    def cut(self, maps: torch.Tensor) -> torch.Tensor:
+        return maps[..., self.above : self.above + self.height, self.beside : self.beside + self.width]
+
+
+def _lit(images: torch.Tensor, draw: Draws, highlights: torch.Tensor) -> torch.Tensor:
+    """``images`` with a lamp in those that show no light source; above 1 in its middle."""
+    light = tint(draw.warmth) * (_CORE * _lampless(highlights))
+    profile = _lamp(draw, Grid(*images.shape[-2:]), images.device)
+    return torch.addcmul(images, profile, light)
+
+
+def _sources(draw: Draws, highlights: torch.Tensor, grid: Grid) -> torch.Tensor:
+    lamp = _lamp(draw, grid, highlights.device) * _lampless(highlights)
+    shown = grid.padded(resize(highlights, grid.height, grid.width)) + lamp
+    total = shown.sum(dim=(2, 3), keepdim=True).clamp(min=1e-6)
+    return shown * (min(grid.height, grid.width) ** 2 / total)
+
+
+def _lampless(highlights: torch.Tensor) -> torch.Tensor:
+    """Which images show no light source, ``[B, 1, 1, 1]``."""
+    return highlights.sum(dim=(1, 2, 3), keepdim=True) < _FEWEST * min(highlights.shape[-2:]) ** 2
+
+
+def _lamp(draw: Draws, grid: Grid, device: torch.device) -> torch.Tensor:
+    """``[B, 1, h, w]``, margin included: 1 in the middle of the drawn lamp, falling off softly."""
+    radius = (draw.lamp * (min(grid.height, grid.width) / 1000)).clamp(min=0.7)  # so that some pixel has it
+    rows = torch.arange(-grid.above, grid.height + grid.above, device=device).view(1, 1, -1, 1)
+    columns = torch.arange(-grid.beside, grid.width + grid.beside, device=device).view(1, 1, 1, -1)
+    down, across = rows - draw.y * (grid.height - 1), columns - draw.x * (grid.width - 1)
+    return torch.exp(-(down / radius).square()) * torch.exp(-(across / radius).square())
