@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from rrframe_degradations.lowlight.learned import CurveNetwork
+from rrframe_degradations.reflection.learned import WeightNetwork
 from safetensors.torch import save_file
 
 
@@ -16,5 +17,17 @@ def save_darkener(path: Path, width: int = 4) -> Path:
         network = CurveNetwork(width)
     with torch.no_grad():
         network.layers[-1].bias.fill_(-0.5)
+    save_file(network.state_dict(), path)
+    return path
+
+
+def save_mixer(path: Path, width: int = 4) -> Path:
+    """A ``WeightNetwork``: random, with large numbers, so that its weights differ from place to place."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = WeightNetwork(width)
+    with torch.no_grad():
+        for layer in network.layers:
+            layer.weight.mul_(3.0)
     save_file(network.state_dict(), path)
     return path

@@ -1,0 +1,1 @@
+"""Reflection: a second scene in a pane of glass before the first."""
