@@ -133,5 +133,5 @@ def test_a_missing_or_empty_folder_is_told(tmp_path: Path) -> None:
 def test_a_damaged_layer_is_told(tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n then nothing")
     haze = made("haze/library", path=str(tmp_path))
-    with pytest.raises(RRFrameError, match="layer .* cannot be read"):
+    with pytest.raises(RRFrameError, match=r"layer .* cannot be read"):
         degraded(haze, torch.zeros(1, 3, 8, 8))
