@@ -43,7 +43,7 @@ def test_stays_in_range_and_leaves_its_input_alone(
 @SOME
 @given(images(), SIDES, SIDES, METHODS)
 def test_eight_bits_give_the_same(batch: torch.Tensor, height: int, width: int, method: resample.Method) -> None:
-    pixels = to_pixels(batch[0])
+    pixels = to_pixels(batch[0] / 2 + 0.25)  # so that nothing is clamped
     one = resample.resize_pixels(pixels, height, width, method).astype(int)
     other = to_pixels(resample.resize(to_batch(pixels), height, width, method)[0])
     assert one.shape == (height, width, 3)
@@ -84,6 +84,13 @@ def test_shrinking_does_not_shift(method: resample.Method) -> None:
     begins = 4 * torch.arange(64) + 1.5
     # The nearest pixel to the middle of four is one of two.
     assert torch.allclose(shrunk[8:-8], (begins / 255)[8:-8], atol=0.51 / 255 if method == "nearest" else 1e-4)
+
+
+def test_nearest_breaks_ties_one_way() -> None:
+    """The middle of the sixth of eleven pixels is the edge between the fifth and the sixth of ten."""
+    line = torch.arange(10).expand(1, 3, 1, 10) / 10
+    assert torch.equal(resample.resize(line, 1, 11, "nearest"), resample._torch(line, 1, 11, "nearest"))
+    assert float(resample.resize(line, 1, 11, "nearest")[0, 0, 0, 5]) == 0.5
 
 
 def test_overshoot_is_clamped() -> None:
