@@ -37,6 +37,9 @@ docs: .venv/ready-to-develop  ## Check the generated pages and build the documen
 pages: .venv/ready-to-develop  ## Write the generated pages of the documentation again
 	@$(BIN)/python docs/generate.py
 
+strips: .venv/ready-to-develop  ## Draw the pictures of the pages on degradations again
+	@$(BIN)/python docs/strips.py
+
 bench: .venv/ready  ## Measure speed and memory on this machine
 	@$(BIN)/rrframe bench synthesis
 

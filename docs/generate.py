@@ -1,4 +1,4 @@
-"""Writes the pages of docs/reference from the code that they describe.
+"""Writes the pages of docs/reference and docs/degradations from the code that they describe.
 
 python docs/generate.py            write them
 python docs/generate.py --check    fail if any would change
@@ -10,7 +10,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -22,10 +22,11 @@ import yaml
 
 from rrframe import Component, Degradation, Dial, Effect, hookspecs
 from rrframe.cli.main import cli
-from rrframe.manager import get_manager
+from rrframe.manager import Entry, get_manager
 from rrframe.specs import HOOKS, KINDS
 
-FOLDER = Path(__file__).parent / "reference"
+FOLDER = Path(__file__).parent
+STRIPS = "assets/strips"  # the pictures, drawn by docs/strips.py
 WIDTH = 100
 HELD = "Category and light are those of what it holds"
 PLURALS = {"degradation": "Degradations", "effect": "Effects", "cue": "Cues", "filter": "Filters", "task": "Tasks"} | {
@@ -34,8 +35,15 @@ PLURALS = {"degradation": "Degradations", "effect": "Effects", "cue": "Cues", "f
 
 
 def pages() -> dict[str, str]:
-    """The text of every generated page by its file name."""
-    made = {"hooks.md": hooks(), "command-line.md": command_line(), "components.md": components()}
+    """The text of every generated page by its path below docs/."""
+    made = {
+        "reference/hooks.md": hooks(),
+        "reference/command-line.md": command_line(),
+        "reference/components.md": components(),
+        "degradations/index.md": degradations(),
+    }
+    for name in get_manager().table("degradation"):
+        made[f"degradations/{_file(name)}.md"] = degradation(name)
     return {name: "\n".join(lines).rstrip() + "\n" for name, lines in made.items()}
 
 
@@ -74,6 +82,42 @@ def _help(command: click.Command, context: click.Context) -> Iterator[str]:
             yield from _help(inner, click.Context(inner, context, info_name=name, terminal_width=WIDTH))
 
 
+# Degradations
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def degradations() -> Iterator[str]:
+    yield from [
+        "# Degradations",
+        "",
+        "Every page tells the law, its source, the dials, and what the operator cannot do, and shows five severities",
+        "from 0 to 1 on a photograph. `rrframe gallery IMAGE OUT.html` shows the same on a photograph of yours.",
+        "",
+    ]
+    by_category: dict[str, dict[str, Entry]] = {}
+    for name, entry in get_manager().table("degradation").items():
+        by_category.setdefault(get_manager().load(entry).category, {})[name] = entry
+    for category, table in sorted(by_category.items()):
+        yield from [f"## {category}", "", *_links(table, "")]
+
+
+def degradation(name: str) -> Iterator[str]:
+    entry = get_manager().find(name, "degradation")
+    yield from [f"# {name}", "", entry.spec.summary, ""]
+    strip = f"{STRIPS}/{_file(name)}.webp"
+    if (FOLDER / strip).exists():
+        yield from [f"![{name} at severities 0, 0.25, 0.5, 0.75 and 1](../{strip})", ""]
+    yield from _described(get_manager().load(entry), entry.spec.summary)
+
+
+def _links(table: Mapping[str, Entry], to: str) -> Iterator[str]:
+    yield from _table(["name", "what it is"], [[f"[{n}]({to}{_file(n)}.md)", e.spec.summary] for n, e in table.items()])
+
+
+def _file(name: str) -> str:
+    return name.replace("/", "-")
+
+
 # Components
 # ---------------------------------------------------------------------------------------------------------------------
 
@@ -94,12 +138,19 @@ def components() -> Iterator[str]:
         if kind == "task":
             yield from _tasks({name: manager.load(entry) for name, entry in table.items()})
             continue
+        if kind == "degradation":
+            yield from _links(table, "../degradations/")
+            continue
         for name, entry in table.items():
             yield from _component(name, entry.spec.summary, manager.load(entry))
 
 
 def _component(name: str, summary: str, cls: type[Component]) -> Iterator[str]:
-    yield from [f"### {name}", "", _paragraphs(inspect.getdoc(cls) or summary), ""]
+    yield from [f"### {name}", "", *_described(cls, summary)]
+
+
+def _described(cls: type[Component], summary: str) -> Iterator[str]:
+    yield from [_paragraphs(inspect.getdoc(cls) or summary), ""]
     if issubclass(cls, Degradation):
         needs = ", ".join(f"`{cue}`" for cue in sorted(cls.cues)) or "none"
         known = f"Category `{cls.category}` · works in {cls.light} light"
@@ -180,14 +231,18 @@ def _end(value: object) -> str:
 def main() -> None:
     made = pages()
     stale = [name for name, text in made.items() if not _same(FOLDER / name, text)]
+    gone = [path for path in (FOLDER / "degradations").glob("*.md") if f"degradations/{path.name}" not in made]
     if "--check" in sys.argv[1:]:
-        if stale:
-            sys.exit(f"out of date under docs/reference: {', '.join(stale)}; write them again with: make pages")
+        if stale or gone:
+            names = ", ".join([*stale, *(path.name for path in gone)])
+            sys.exit(f"out of date under docs: {names}; write them again with: make pages")
         return
-    FOLDER.mkdir(exist_ok=True)
+    for path in gone:
+        path.unlink()
     for name in stale:
+        (FOLDER / name).parent.mkdir(exist_ok=True)
         (FOLDER / name).write_text(made[name], encoding="utf-8")
-        print(f"docs/reference/{name}")
+        print(f"docs/{name}")
 
 
 def _same(path: Path, text: str) -> bool:

@@ -405,7 +405,7 @@ def test_info_tells_all_of_a_task_and_a_filter() -> None:
 def test_info_answers_an_unknown_name_with_the_nearest(rrframe_cli: Cli) -> None:
     done = rrframe_cli("info", "haze/scatering")
     assert done.returncode == 2
-    assert "did you mean haze/scattering?" in done.stderr
+    assert "did you mean haze/scattering" in done.stderr
 
 
 @pytest.mark.parametrize("entry", IN_TREE, ids=lambda entry: f"{entry.kind}:{entry.spec.name}")

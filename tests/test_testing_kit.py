@@ -709,7 +709,7 @@ def test_the_command_reports_as_json_and_fails(rrframe_cli: Any, tmp_path: Path)
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["haze/scatering"], "did you mean haze/scattering?"),
+        (["haze/scatering"], "did you mean haze/scattering"),
         ([], "compression/jpeg"),
         (["haze/scattering", "--only", "runz"], "did you mean runs?"),
         (["haze/scattering", "-p", "betta=1"], "betta"),
