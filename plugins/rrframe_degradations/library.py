@@ -67,6 +67,10 @@ class Library(Degradation):
         done = images + light if self.blend == "add" else 1 - (1 - images) * (1 - light.clamp_(max=1.0))
         return done.clamp_(0.0, 1.0)
 
+    def whole(self, draw: Draw) -> torch.Tensor:
+        """All of the drawn layer, ``[1, 3, h, w]``: linear light times alpha, as large as its file."""
+        return _light(_read(str(self._folder() / str(draw.values["layer"]))))[:, :3]
+
     def _folder(self) -> Path:
         return self.path or Path(__file__).parent / "layers" / self.layers
 
@@ -81,12 +85,16 @@ class Library(Degradation):
         top, left = round(down * (whole[0] - height)), round(across * (whole[1] - width))
         cut = layer[top : top + height, left : left + width]
         cut = np.ascontiguousarray(cut[:: -1 if values["flip"] else 1, :: -1 if values["mirror"] else 1])
-        # Resized in linear light, and times alpha: what a transparent pixel holds is nobody's business.
-        alpha = torch.from_numpy(cut[..., 3:].copy()).permute(2, 0, 1).unsqueeze(0) / 255
-        light = pixels_to_linear(np.ascontiguousarray(cut[..., :3])) * alpha
+        light = _light(cut)  # resized times alpha: what a transparent pixel holds is nobody's business
         how = cv2.INTER_AREA if height > size[0] else cv2.INTER_LINEAR
-        resized = cv2.resize(hwc_view(torch.cat([light, alpha], dim=1)[0]), size[::-1], interpolation=how)
+        resized = cv2.resize(hwc_view(light[0]), size[::-1], interpolation=how)
         return from_hwc([resized.reshape(*size, 4)])
+
+
+def _light(pixels: np.ndarray) -> torch.Tensor:
+    """``[H, W, 4]`` uint8 with straight alpha as ``[1, 4, H, W]``: linear light times alpha, and alpha."""
+    alpha = torch.from_numpy(pixels[..., 3:].copy()).permute(2, 0, 1).unsqueeze(0) / 255
+    return torch.cat([pixels_to_linear(np.ascontiguousarray(pixels[..., :3])) * alpha, alpha], dim=1)
 
 
 @lru_cache(maxsize=16)

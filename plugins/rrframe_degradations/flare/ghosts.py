@@ -9,15 +9,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-import torch.nn.functional as F
 
 from rrframe import Dial, Draw, Draws, choice, integers, log_uniform, uniform
 from rrframe.imaging.filters import gaussian
-from rrframe_degradations.flare.sources import Flare
-
-_CELL = 16  # pixels: light sources nearer to each other than that throw one chain
-_FAINTEST = 0.3  # of the brightest source's light: what is less throws none that shows
-_MOST = 3  # sources that throw chains
+from rrframe_degradations.flare.sources import Flare, groups
 
 
 @dataclass(frozen=True)
@@ -110,7 +105,7 @@ class Ghosts(Flare):
         side = min(height, width) / (1 + 2 * self.margin)
         centre = (width - 1) / 2, (height - 1) / 2
         layer = sources.new_zeros((3, height, width))
-        for x, y, share in _groups(sources):
+        for x, y, share in groups(sources):
             across, down = x - centre[0], y - centre[1]
             for ghost in chain(draw.seed, values["count"], values["spread"]):
                 place = centre[0] - ghost.place * across, centre[1] - ghost.place * down
@@ -161,23 +156,3 @@ def _add(layer: torch.Tensor, ghost: Ghost, place: tuple[float, float], aperture
     ):
         light = aperture.seen(x, y, size, ghost.rim) * (ghost.light * share * strength)
         layer[channel, top:bottom, left:right] += light
-
-
-def _groups(sources: torch.Tensor) -> list[tuple[float, float, float]]:
-    """The brightest groups of light sources of one image: x, y and its share of the light of all of them."""
-    height, width = sources.shape[-2:]
-    rows = torch.arange(height, device=sources.device, dtype=torch.float32).view(1, 1, -1, 1)
-    columns = torch.arange(width, device=sources.device, dtype=torch.float32).view(1, 1, 1, -1)
-    weighed = torch.cat([sources, sources * columns, sources * rows], dim=1)
-    cells = (
-        F.avg_pool2d(weighed, _CELL, ceil_mode=True, count_include_pad=False)
-        if min(height, width) >= _CELL
-        else weighed
-    )
-    around = F.avg_pool2d(cells, 3, 1, 1)  # a source may lie in several cells
-    light = around[:, :1]
-    peaks = (light == F.max_pool2d(light, 5, 1, 2)) & (light > _FAINTEST * light.amax())
-    order = (light * peaks).flatten().argsort(descending=True, stable=True)[:_MOST]
-    found = around[0].flatten(1)[:, order][:, peaks.flatten()[order]].T.tolist()
-    total = sum(each[0] for each in found)
-    return [(x / own, y / own, own / total) for own, x, y in found if own > 0]

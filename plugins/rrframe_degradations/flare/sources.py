@@ -14,31 +14,43 @@ from rrframe import Cues, Degradation, Dial, Draws, log_uniform, uniform
 from rrframe.imaging.resample import resize
 
 _FEWEST = 1e-4  # of the square on the shorter side: light sources smaller than that together are glints, not lamps
+_CELL = 16  # pixels: light sources nearer to each other than that are one group
+_FAINTEST = 0.3  # of the brightest group's light: what is less does not count
+_MOST = 3  # groups that count
 _CORE = 4.0  # linear light in the middle of a drawn lamp: its disc is clipped, with a soft rim
 
 
-class Flare(Degradation):
-    """A flare from the light sources of the picture, as the cue ``highlights`` shows them.
+class Lit(Degradation):
+    """A degradation by the light sources of the picture, as the cue ``highlights`` shows them.
 
     Where the picture shows none, a lamp is drawn into it. Light sources are part of the target: only what the lens
-    makes of them is a degradation. How bright they were before they were clipped nobody knows, so a flare's dials
-    give all their light together.
+    makes of them is a degradation.
     """
 
     category = "flare"
     light = "linear"
     cues = {"highlights"}
-    side: ClassVar[int] = 384
-    """The shorter side of the grid that the flare is computed on, in pixels: so it looks the same at every size."""
-    margin: ClassVar[float] = 0.0
-    """How far that grid goes on beyond each border, over the picture's width or height, for lamps outside of it."""
-
     x: Dial = uniform(0.0, 1.0, low=0.0, high=1.0, unit="widths", about="where a lamp is drawn if there is none")
     y: Dial = uniform(0.0, 0.2, low=0.0, high=1.0, unit="heights", about="where a lamp is drawn if there is none")
     lamp: Dial = log_uniform(
         4.0, 12.0, low=0.1, high=200.0, unit="1/1000 of the shorter side", about="radius of a lamp that is drawn"
     )
     warmth: Dial = uniform(-0.3, 0.8, low=-1.0, high=1.0, about="colour of the light: -1 is blue, 0 white, 1 orange")
+
+    def retarget(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
+        return lit(images, draw, cues.highlights).clamp_(0.0, 1.0)
+
+
+class Flare(Lit):
+    """A flare computed from the light sources.
+
+    How bright they were before they were clipped nobody knows, so a flare's dials give all their light together.
+    """
+
+    side: ClassVar[int] = 384
+    """The shorter side of the grid that the flare is computed on, in pixels: so it looks the same at every size."""
+    margin: ClassVar[float] = 0.0
+    """How far that grid goes on beyond each border, over the picture's width or height, for lamps outside of it."""
 
     @abstractmethod
     def flare(self, sources: torch.Tensor, draw: Draws) -> torch.Tensor:
@@ -57,11 +69,7 @@ class Flare(Degradation):
         grid = Grid.of(images, self.side, self.margin)
         added = grid.cut(self.flare(_sources(draw, cues.highlights, grid), draw))
         added = (added * tint(draw.warmth)).clamp_(0.0, 1.0)
-        lit = _lit(images, draw, cues.highlights)
-        return lit.add_(resize(added, *images.shape[-2:], "linear")).clamp_(0.0, 1.0)
-
-    def retarget(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
-        return _lit(images, draw, cues.highlights).clamp_(0.0, 1.0)
+        return lit(images, draw, cues.highlights).add_(resize(added, *images.shape[-2:], "linear")).clamp_(0.0, 1.0)
 
 
 def tint(warmth: torch.Tensor) -> torch.Tensor:
@@ -101,21 +109,43 @@ class Grid:
         return maps[..., self.above : self.above + self.height, self.beside : self.beside + self.width]
 
 
-def _lit(images: torch.Tensor, draw: Draws, highlights: torch.Tensor) -> torch.Tensor:
+def groups(sources: torch.Tensor) -> list[tuple[float, float, float]]:
+    """The brightest groups of light sources of one image, ``[1, 1, h, w]``, three at most, the brightest first: the
+    centre of each, x and y in pixels, and its share of the light of all of them.
+    """
+    height, width = sources.shape[-2:]
+    rows = torch.arange(height, device=sources.device, dtype=torch.float32).view(1, 1, -1, 1)
+    columns = torch.arange(width, device=sources.device, dtype=torch.float32).view(1, 1, 1, -1)
+    weighed = torch.cat([sources, sources * columns, sources * rows], dim=1)
+    cells = F.avg_pool2d(weighed, (min(_CELL, height), min(_CELL, width)), ceil_mode=True, divisor_override=1)
+    found: list[list[float]] = []
+    for _ in range(_MOST):
+        around = F.avg_pool2d(cells, 3, 1, 1)  # a group may lie in several cells
+        row, column = divmod(int(around[0, 0].argmax()), around.shape[-1])
+        group = around[0, :, row, column].tolist()
+        if group[0] <= (_FAINTEST * found[0][0] if found else 0.0):
+            break
+        found.append(group)
+        cells[..., max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = 0.0
+    total = sum(light for light, _, _ in found)
+    return [(x / light, y / light, light / total) for light, x, y in found]
+
+
+def lit(images: torch.Tensor, draw: Draws, highlights: torch.Tensor) -> torch.Tensor:
     """``images`` with a lamp in those that show no light source; above 1 in its middle."""
-    light = tint(draw.warmth) * (_CORE * _lampless(highlights))
+    light = tint(draw.warmth) * (_CORE * lampless(highlights))
     profile = _lamp(draw, Grid(*images.shape[-2:]), images.device)
     return torch.addcmul(images, profile, light)
 
 
 def _sources(draw: Draws, highlights: torch.Tensor, grid: Grid) -> torch.Tensor:
-    lamp = _lamp(draw, grid, highlights.device) * _lampless(highlights)
+    lamp = _lamp(draw, grid, highlights.device) * lampless(highlights)
     shown = grid.padded(resize(highlights, grid.height, grid.width)) + lamp
     total = shown.sum(dim=(2, 3), keepdim=True).clamp(min=1e-6)
     return shown * (min(grid.height, grid.width) ** 2 / total)
 
 
-def _lampless(highlights: torch.Tensor) -> torch.Tensor:
+def lampless(highlights: torch.Tensor) -> torch.Tensor:
     """Which images show no light source, ``[B, 1, 1, 1]``."""
     return highlights.sum(dim=(1, 2, 3), keepdim=True) < _FEWEST * min(highlights.shape[-2:]) ** 2
 
