@@ -111,6 +111,10 @@ def register_degradations() -> Iterator[Spec]:
         "rrframe_degradations.noise.sensor:SensorNoise",
         "A camera's noise, through its mosaic and processing.",
     )
+    yield Spec(
+        "oldphoto/fade", "rrframe_degradations.oldphoto:Fade", "Faded dyes, yellowed paper, one tone for all colours."
+    )
+    yield Spec("oldphoto/scratches", "rrframe_degradations.oldphoto:Scratches", "Scratches, creases, hairs and specks.")
     yield Spec("rain/lens-drops", "rrframe_degradations.rain.lens:LensDrops", "Drops on the lens or on a window.")
     yield Spec("rain/library", "rrframe_degradations.rain.layers:Layers", "Captured rain from a folder, blended in.")
     yield Spec("rain/splash", "rrframe_degradations.rain.splash:Splash", "Crowns of spray on what faces upwards.")
