@@ -51,11 +51,11 @@ class Fade(Degradation):
         )
         weights = torch.tensor([0.2126, 0.7152, 0.0722], device=images.device).view(1, 3, 1, 1)
         grey = (faded * weights).sum(dim=1, keepdim=True)
-        sepia = torch.cat([grey, grey * (0.7 + 0.3 * grey), grey * (0.45 + 0.55 * grey)], dim=1)
+        sepia = grey * (1 - (1 - grey) * torch.tensor([0.0, 0.3, 0.55], device=images.device).view(1, 3, 1, 1))
         paper = 1 - draw.stain * torch.tensor([0.0, 0.3, 0.8], device=images.device).view(1, 3, 1, 1)
-        changed = torch.lerp(faded, sepia, draw.toned) * paper
+        changed = faded.lerp_(sepia, draw.toned).mul_(paper).clamp_(0.0, 1.0)
         place = 1 - draw.unevenness * torch.sigmoid(2 * _blotches(images, draw, 500))
-        return blend(images, changed.clamp_(0.0, 1.0), place).clamp_(0.0, 1.0)
+        return blend(images, changed, place)
 
 
 class Scratches(Degradation):

@@ -48,12 +48,12 @@ class Glass(Reflection):
     def mixed(self, behind: torch.Tensor, reflected: torch.Tensor, draw: Draws) -> torch.Tensor:
         own, other = _mean(behind).clamp(min=_DARKEST), _mean(reflected)
         exposure = (draw.brightness * own / other.clamp(min=1e-6)).clamp(max=_GAIN)
-        layer = reflected * (self.weights(behind, draw) * exposure)
-        layer = layer * (_GREATEST * own / _mean(layer).clamp(min=1e-6)).clamp(max=1.0)
-        both = behind + layer
-        over = (both - 1).clamp_(min=0.0)
-        overflow = _mean(over) / _mean(over.sign()).clamp(min=_CLIPPING)
-        return behind + (layer - overflow * draw.haze).clamp_(min=0.0)
+        layer = reflected.mul_(self.weights(behind, draw) * exposure)
+        layer.mul_((_GREATEST * own / _mean(layer).clamp(min=1e-6)).clamp(max=1.0))
+        over = (behind + layer).sub_(1).clamp_(min=0.0)
+        clipped = _mean(over)
+        overflow = clipped / _mean(over.sign_()).clamp(min=_CLIPPING)
+        return layer.sub_(overflow * draw.haze).clamp_(min=0.0).add_(behind)
 
     def weights(self, images: torch.Tensor, draw: Draws) -> torch.Tensor:
         """W: the share of the reflected scene's light that each pixel gets, ``[B, 1, H, W]``."""

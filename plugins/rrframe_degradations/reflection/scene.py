@@ -43,7 +43,8 @@ class Reflection(Degradation):
 
         Args:
             behind: The scene behind the glass, ``[B, 3, H, W]`` float32 in [0, 1], linear.
-            reflected: The other, as the pane mirrors it, its two images together as bright as it is itself.
+            reflected: The other, as the pane mirrors it, its two images together as bright as it is itself; it may be
+                written to.
             draw: The drawn values.
 
         Returns:
@@ -54,8 +55,7 @@ class Reflection(Degradation):
         return super().draw(key, severity).with_values(swapped=key.child("swap").random().random() < self.swap)
 
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
-        partner = encoded_to_linear(cues.partner)
-        behind, reflected = _sides(images, partner, draw)
+        behind, reflected = _sides(images, encoded_to_linear(cues.partner), draw)
         return self.mixed(behind, seen_in_glass(reflected, draw), draw).clamp_(0.0, 1.0)
 
     def retarget(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
@@ -67,16 +67,16 @@ class Reflection(Degradation):
 
 def seen_in_glass(scene: torch.Tensor, draw: Draws) -> torch.Tensor:
     """``scene`` mirrored, doubled by the two surfaces of the pane, and blurred; its brightness kept."""
-    images = [_seen(image, draw.select([index])) for index, image in enumerate(scene.flip(3).split(1))]
+    images = [_seen(image, draw.select([index])) for index, image in enumerate(scene.split(1))]
     return images[0] if len(images) == 1 else torch.cat(images)
 
 
-def _seen(mirrored: torch.Tensor, draw: Draws) -> torch.Tensor:
-    height, width = mirrored.shape[-2:]
+def _seen(scene: torch.Tensor, draw: Draws) -> torch.Tensor:
+    height, width = scene.shape[-2:]
     side = min(height, width)
     # What is blurred anyway is worked on small: nobody sees the difference, and it takes a tenth of the time.
     shrink = min(1.0, _SHARPEST / max(float(draw.defocus) * side / 1000, 1e-6))
-    small = resize(mirrored, max(round(height * shrink), 1), max(round(width * shrink), 1))
+    small = resize(scene, max(round(height * shrink), 1), max(round(width * shrink), 1)).flip(3)
     unit = min(small.shape[-2:])
     apart = double_image(draw.angle, draw.thickness) / 1000 / draw.distance * draw.focal * unit
     way = torch.deg2rad(draw.turn)
