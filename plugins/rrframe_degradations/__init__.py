@@ -58,6 +58,7 @@ def register_degradations() -> Iterator[Spec]:
         "rrframe_degradations.flare.ghosts:Ghosts",
         "Reflections between lenses, opposite the light sources.",
     )
+    yield Spec("flare/lens", "rrframe_degradations.flare.lens:Lens", "All that a lens makes of one light source.")
     yield Spec("flare/library", "rrframe_degradations.flare.captured:Layers", "Captured flares from a folder.")
     yield Spec(
         "flare/pupil",

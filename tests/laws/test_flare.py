@@ -21,7 +21,7 @@ from rrframe.contracts.trying import compute_cues, image_key
 from rrframe.imaging.scatter import scatter
 
 SOME = settings(max_examples=10, deadline=None)
-FLARES = ("flare/ghosts", "flare/library", "flare/pupil", "flare/streak", "flare/veil")
+FLARES = ("flare/ghosts", "flare/lens", "flare/library", "flare/pupil", "flare/streak", "flare/veil")
 AXIS = diffraction.GRID // 2
 
 
@@ -252,6 +252,22 @@ def test_a_lamp_is_one() -> None:
     found = compute_cues(["highlights"], night((150, 100)), ["night"]).highlights
     assert float(found[..., 100, 150]) == 1.0
     assert float(found.sum()) == pytest.approx(math.pi * 4.0**2, rel=0.1)
+
+
+@SOME
+@given(st.integers(0, 999), st.floats(0.0, 1.0))
+def test_a_lens_has_one_lamp_and_one_aperture(seed, severity) -> None:
+    drawn = rrframe.load("flare/lens").draw(image_key(seed), severity)
+    for part in drawn.steps:
+        assert all(part.values[name] == drawn.values[name] for name in ("x", "y", "lamp", "warmth"))
+    pupil, _, ghosts, _ = drawn.steps
+    assert all(pupil.values[name] == ghosts.values[name] for name in ("blades", "angle"))
+
+
+def test_a_lens_without_ghosts_and_streaks_has_none() -> None:
+    component = rrframe.load("flare/lens", ghosts=0.0, streak=0.0)
+    strengths = [part.values["strength"] for part in component.draw(image_key(0), 1.0).steps]
+    assert min(strengths[:2]) > 0 == max(strengths[2:])
 
 
 # Captured flares, and the primitive

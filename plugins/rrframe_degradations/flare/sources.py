@@ -65,11 +65,15 @@ class Flare(Lit):
             ``[B, 3, h, w]``, linear, from 0.
         """
 
+    def added(self, draw: Draws, cues: Cues) -> torch.Tensor:
+        """The same in the colour of the sources and at the picture's own size, in [0, 1]."""
+        height, width = cues.highlights.shape[-2:]
+        grid = Grid.of(cues.highlights, self.side, self.margin)
+        light = grid.cut(self.flare(_sources(draw, cues.highlights, grid), draw))
+        return resize((light * tint(draw.warmth)).clamp_(0.0, 1.0), height, width, "linear")
+
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
-        grid = Grid.of(images, self.side, self.margin)
-        added = grid.cut(self.flare(_sources(draw, cues.highlights, grid), draw))
-        added = (added * tint(draw.warmth)).clamp_(0.0, 1.0)
-        return lit(images, draw, cues.highlights).add_(resize(added, *images.shape[-2:], "linear")).clamp_(0.0, 1.0)
+        return lit(images, draw, cues.highlights).add_(self.added(draw, cues)).clamp_(0.0, 1.0)
 
 
 def tint(warmth: torch.Tensor) -> torch.Tensor:
