@@ -70,7 +70,9 @@ def did_you_mean(name: str, known: Iterable[str], *, listing: str | None = None)
     import difflib  # only failures need it
 
     names = sorted(known)
+    likeness = {known_name: difflib.SequenceMatcher(None, name, known_name).ratio() for known_name in names}
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    near = [one for one in near if likeness[one] > likeness[near[0]] - 0.15]  # beside a hit, the rest is noise
     if not near:  # "scattering" for "haze/scattering"
         near = [known_name for known_name in names if name in known_name.split("/")][:3]
     if near:

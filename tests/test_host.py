@@ -140,7 +140,7 @@ def test_the_table_shows_what_is_broken_and_fits_the_screen(rrframe_cli: Cli, tm
     assert max(map(len, lines)) <= 80
     assert "broken: ValueError" in done.stdout
     assert re.fullmatch(r"\d+ usable, 1 broken", lines[-1])
-    piped = rrframe_cli("plugins", env=env)
+    piped = rrframe_cli("plugins", env=env | {"COLUMNS": ""})
     row = next(line for line in piped.stdout.splitlines() if "haze/scattering" in line)
     assert get_manager().find("haze/scattering").spec.summary in row
     assert row.endswith(str(get_manager().find("haze/scattering").plugin))

@@ -15,7 +15,7 @@ def as_text(content: RenderableType, *, wide_in_pipes: bool = False) -> str:
         content: What rich can draw. Strings are taken literally: ``[1/m]`` is no markup.
         wide_in_pipes: Where the output is no screen, cut no line, so that a row of a table stays one for ``grep``.
     """
-    on_screen = sys.stdout.isatty() or "COLUMNS" in os.environ
+    on_screen = sys.stdout.isatty() or bool(os.environ.get("COLUMNS"))
     console = Console(width=10_000 if wide_in_pipes and not on_screen else None, markup=False, highlight=False)
     with console.capture() as captured:
         console.print(content)
