@@ -22,7 +22,7 @@ from rich.console import Console
 
 from rrframe.contracts.chain import Chain
 from rrframe.contracts.component import create
-from rrframe.contracts.cue import PARTNER, Cue
+from rrframe.contracts.cue import PARTNER, Cue, Cues
 from rrframe.contracts.degradation import Degradation
 from rrframe.contracts.filter import Filter
 from rrframe.contracts.source import Source
@@ -130,7 +130,9 @@ def _components(pixels: np.ndarray) -> Iterator[tuple[str, float]]:
 
 def _degrading(component: Degradation, images: torch.Tensor) -> Callable[[], Any]:
     chain = Chain((component,))
-    cues = compute_cues(chain.needs() - {PARTNER}, images, ["photograph"])
+    needed = chain.needs()
+    maps = {name: getattr(compute_cues([name], images, ["photograph"]), name) for name in needed - {PARTNER}}
+    cues = Cues(maps | ({PARTNER: images.flip(-1)} if PARTNER in needed else {}))
     draws = [chain.draw(image_key(seed)) for seed in range(16)]
     turn = iter(range(10**9))
     return lambda: chain.apply(images, [draws[next(turn) % len(draws)]], cues)
