@@ -10,6 +10,7 @@ import subprocess
 import sys
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 import torch
@@ -299,7 +300,6 @@ def test_a_number_may_come_as_text(text: str, number: float) -> None:
 
 
 def test_the_schema_says_what_is_accepted() -> None:
-    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not among what rrframe needs")
     for dial, value in ACCEPTED:
         jsonschema.Draft202012Validator(dial.json_schema()).validate(value)
     for dial, value in REFUSED:

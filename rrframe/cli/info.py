@@ -140,7 +140,7 @@ class _Flow(dict[str, Any]):
 
 
 class _Dumper(yaml.SafeDumper):
-    pass
+    """Writes a ``_Flow`` on one line, and everything else as usual."""
 
 
 _Dumper.add_representer(

@@ -153,7 +153,6 @@ def test_a_codec_inside_is_a_file_of_the_whole_picture(photo):
 
 
 def test_the_target_changes_in_the_same_part():
-    pytest.importorskip("albumentations")
     flip = [{"use": "effect/augment", "params": {"transform": "HorizontalFlip"}}]
     effect = region(chain=flip, feather=30)
     image = torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(0))
