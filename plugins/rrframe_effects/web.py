@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import torch
 from pydantic import Field
-from rrframe_degradations.blur.psf import generalised_gaussian
 
 from rrframe import Cues, Degradation, Dial, Draw, Draws, Key, choice, integers, uniform
 from rrframe.imaging.codec import CHROMA, decode, encode_jpeg
 from rrframe.imaging.layout import hwc_view, to_batch, to_pixels
+from rrframe.imaging.psf import generalised_gaussian
 from rrframe.imaging.resample import resize_pixels
 
 _SHRINKING = ("area", "linear", "cubic")

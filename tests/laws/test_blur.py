@@ -9,14 +9,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rrframe_degradations.blur import psf
 from rrframe_degradations.blur.trajectory import wander
 
 import rrframe
 from rrframe.contracts.cue import Cues
 from rrframe.contracts.draw import Draw, Draws
 from rrframe.contracts.trying import compute_cues, image_key
-from rrframe.imaging import filters, warp
+from rrframe.imaging import filters, psf, warp
 from rrframe.rng import Key
 
 OPERATORS = ("blur/camera-shake", "blur/defocus", "blur/depth-of-field", "blur/gaussian", "blur/motion", "blur/sinc")

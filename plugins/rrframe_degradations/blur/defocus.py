@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from rrframe import Dial, Draw, choice, integers, uniform
-from rrframe_degradations.blur import psf
+from rrframe.imaging import psf
 from rrframe_degradations.blur.optics import Spread
 
 

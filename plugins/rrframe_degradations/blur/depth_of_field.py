@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from rrframe import Cues, Degradation, Dial, Draw, Draws, choice, integers, uniform
+from rrframe.imaging import psf
 from rrframe.imaging.filters import box, convolve
-from rrframe_degradations.blur import psf
 from rrframe_degradations.blur.defocus import aperture
 from rrframe_degradations.blur.optics import highlights_dial, per_mille, with_highlights
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from rrframe import Cues, Dial, Draw, Draws, choice, integers, uniform
+from rrframe.imaging import psf
 from rrframe.imaging.filters import gaussian
-from rrframe_degradations.blur import psf
 from rrframe_degradations.blur.optics import Spread, per_mille, with_highlights
 
 

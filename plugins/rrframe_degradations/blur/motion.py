@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rrframe import Dial, Draw, Key, uniform
-from rrframe_degradations.blur import psf
+from rrframe.imaging import psf
 from rrframe_degradations.blur.optics import Spread
 from rrframe_degradations.blur.trajectory import wander
 

@@ -9,7 +9,7 @@ import torch
 
 from rrframe import Cues, Degradation, Dial, Draw, Draws, uniform
 from rrframe.imaging.filters import convolve
-from rrframe_degradations.blur.psf import stacked
+from rrframe.imaging.psf import stacked
 
 _SHOULDER = 0.8  # linear light above which cameras press highlights together
 

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from rrframe import Cues, Degradation, Dial, Draw, Draws, Key, fixed, uniform
+from rrframe.imaging import psf
 from rrframe.imaging.filters import convolve
 from rrframe.imaging.warp import homography
-from rrframe_degradations.blur import psf
 from rrframe_degradations.blur.optics import highlights_dial, per_mille, with_highlights
 from rrframe_degradations.blur.trajectory import wander
 

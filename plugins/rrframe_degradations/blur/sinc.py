@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from rrframe import Cues, Degradation, Dial, Draws, uniform
+from rrframe.imaging import psf
 from rrframe.imaging.filters import convolve
-from rrframe_degradations.blur import psf
 from rrframe_degradations.blur.optics import per_mille
 
 _HALF = math.sqrt(2 * math.log(2))  # a Gaussian of deviation s halves the contrast at the frequency _HALF / s

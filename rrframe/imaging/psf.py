@@ -98,7 +98,7 @@ def _places(reach: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _unit(values: np.ndarray) -> np.ndarray:
-    return (values / values.sum()).astype(np.float32)
+    return np.asarray(values / values.sum(), np.float32)
 
 
 def _dense(points: np.ndarray) -> np.ndarray:
