@@ -9,6 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rrframe.contracts.backbone import Backbone as Backbone
+    from rrframe.contracts.backbone import Capabilities as Capabilities
+    from rrframe.contracts.backbone import Pairs as Pairs
     from rrframe.contracts.chain import Chain as Chain
     from rrframe.contracts.component import Component as Component
     from rrframe.contracts.cue import Cue as Cue
@@ -38,6 +41,9 @@ if TYPE_CHECKING:
     from rrframe.specs import Spec as Spec
 
 _HOMES = {
+    "Backbone": "contracts.backbone",
+    "Capabilities": "contracts.backbone",
+    "Pairs": "contracts.backbone",
     "Chain": "contracts.chain",
     "Component": "contracts.component",
     "Cue": "contracts.cue",

@@ -107,7 +107,7 @@ class Noise:
 
     def normal(self, like: torch.Tensor, *, channels: int | None = None) -> torch.Tensor:
         """Standard normal float32 values, ``[B, channels, H, W]`` for images ``like`` that; as many
-        channels as ``like`` by default.
+        channels as ``like`` by default. For tensors of another rank, ``[B, ...]`` like theirs.
         """
         return self._fields(like, channels, "normal_")
 
@@ -116,10 +116,13 @@ class Noise:
         return self._fields(like, channels, "uniform_")
 
     def _fields(self, like: torch.Tensor, channels: int | None, law: str) -> torch.Tensor:
-        batch, own, height, width = like.shape
-        # Laid out as HWC, the images' own layout on a CPU: mixing layouts would cost a pass over memory for every
-        # operation after.
-        fields = torch.empty((batch, height, width, channels or own), dtype=torch.float32, device=self._device)
+        images = like.ndim == 4
+        shape = list(like.shape)
+        if images:
+            # Laid out as HWC, the images' own layout on a CPU: mixing layouts would cost a pass over memory for every
+            # operation after.
+            shape = [shape[0], *shape[2:], channels or shape[1]]
+        fields = torch.empty(shape, dtype=torch.float32, device=self._device)
         for field, generator in zip(fields, self._generators, strict=True):
             getattr(field.view(-1), law)(generator=generator)
-        return fields.permute(0, 3, 1, 2)
+        return fields.permute(0, 3, 1, 2) if images else fields

@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 
+from rrframe.contracts.backbone import Backbone
 from rrframe.contracts.chain import Chain
 from rrframe.contracts.component import attributed, create
 from rrframe.contracts.cue import Cue, Cues
@@ -71,6 +72,16 @@ def degrade_any(component: Degradation, image: Any, *, severity: float | None, s
     draws = [chain.draw(image_key(seed, index), severity) for index in range(len(images))]
     found = cues or compute_cues(component.needs(), images, [str(index) for index in range(len(images))])
     return give_back(chain.apply(images, draws, found))
+
+
+def restore_any(backbone: Backbone, image: Any, task: str, **settings: Any) -> Any:
+    """``Backbone.__call__``, where it is documented."""
+    images, give_back = as_batch(image)
+    with torch.inference_mode():
+        restored = backbone.restore(images, task, **settings)
+    if not bool(restored.isfinite().all()):
+        raise RRFrameError("the restored image is not finite", component=backbone.name, plugin=backbone.plugin)
+    return give_back(restored)
 
 
 def image_key(seed: int, index: int | str = 0, variant: int = 0) -> Key:

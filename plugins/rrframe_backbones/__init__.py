@@ -1,0 +1,16 @@
+"""The framework's own backbones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rrframe import Spec, hookimpl
+
+
+@hookimpl
+def register_backbones() -> Iterable[Spec]:
+    yield Spec(
+        "backbone/nafnet",
+        "rrframe_backbones.nafnet:NAFNetRestorer",
+        "A small convolutional restorer that trains from nothing, told which task to do.",
+    )

@@ -1,0 +1,300 @@
+"""The contract of a backbone: a restorer that can be trained."""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import PrivateAttr, model_validator
+from torch import nn
+
+from rrframe.contracts.component import Component
+from rrframe.contracts.draw import Noise
+from rrframe.contracts.freezing import parameters_named
+from rrframe.contracts.weights import read_weights, write_weights
+from rrframe.errors import RRFrameError
+
+DESCRIPTION = "backbone.json"
+"""The file beside saved weights that tells which component they belong to, and its params."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """A batch to train on.
+
+    Args:
+        degraded: ``[B, 3, H, W]`` float32 in [0, 1], encoded sRGB.
+        clean: The same, what is to be restored.
+        tasks: The task of each, such as ``haze``.
+    """
+
+    degraded: torch.Tensor
+    clean: torch.Tensor
+    tasks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a backbone needs and can do, for those who call it.
+
+    Args:
+        needs_prompt: It reads the task's prompt, or a free one.
+        tasks: The only tasks it knows; ``None`` if it takes any.
+        steps: How many steps a restoration takes by default; ``None`` for one that takes a single pass, which has no
+            steps to set.
+        guidance: The strength of guidance by default; ``None`` where there is none.
+        largest_side: The longest side in pixels that it takes in one piece; larger pictures come in tiles.
+        multiple: Tiles have sides that are multiples of this.
+        trainable: It can be trained.
+        deterministic_on_cpu: The same seed gives the same bytes on a CPU.
+    """
+
+    needs_prompt: bool = False
+    tasks: frozenset[str] | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    largest_side: int | None = None
+    multiple: int = 1
+    trainable: bool = True
+    deterministic_on_cpu: bool = True
+
+
+class Backbone(Component):
+    """A restorer.
+
+    A subclass writes ``build``, ``loss`` and ``restore``. Saving, loading, freezing, devices, tiles, the command line
+    and the conformance checks come from the host.
+
+    Weights are made or read at first use, so that a recipe can be validated on a machine that could never run it.
+    """
+
+    kind: ClassVar[str] = "backbone"
+
+    checkpoint: Path | None = None
+    """A folder that ``save`` wrote, or published weights; without it the weights are random.
+
+    A saved folder brings the params it was saved with, as defaults.
+    """
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """What the network computes in."""
+    device: str = "auto"
+    """``cuda``, ``cuda:1``, ``mps``, ``cpu``; by default the first of them that is there."""
+    seed: int = 0
+    """Names the random weights that a network without a checkpoint begins with."""
+
+    _network: nn.Module | None = PrivateAttr(default=None)
+
+    # What a backbone writes
+    # ----------------------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def build(self) -> nn.Module:
+        """The network that is trained, with fresh weights.
+
+        The host seeds torch's generator before, and puts it back after.
+        """
+
+    @abstractmethod
+    def loss(self, batch: Mapping[str, torch.Tensor], rng: Noise) -> torch.Tensor:
+        """What training makes small, for each pair: ``[B]`` float32.
+
+        Args:
+            batch: What ``encode`` gave, on this backbone's device.
+            rng: Random numbers for each pair from its own seed, so that a pair's loss is the same in any batch.
+        """
+
+    @abstractmethod
+    def restore(
+        self,
+        images: torch.Tensor,
+        task: str,
+        *,
+        prompt: str | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+        seed: int = 0,
+    ) -> torch.Tensor:
+        """The restored images.
+
+        Args:
+            images: ``[B, 3, H, W]`` float32 in [0, 1], encoded sRGB, of any size up to ``capabilities.largest_side``.
+            task: What is to be removed, such as ``haze``.
+            prompt: A prompt instead of the task's own, where ``capabilities.needs_prompt``.
+            steps: How many, instead of ``capabilities.steps``.
+            guidance: How strong, instead of ``capabilities.guidance``.
+            seed: The same seed gives the same images, one by one or in a batch: each starts from the same noise.
+
+        Returns:
+            The same shape and range.
+        """
+
+    def encode(self, pairs: Pairs) -> dict[str, torch.Tensor]:
+        """What ``loss`` reads, for a batch: the part of the work that training does not change, and so may keep.
+
+        Returns:
+            Tensors whose first dimension is the batch's. By default the two images.
+        """
+        return {"degraded": pairs.degraded.to(self.torch_device), "clean": pairs.clean.to(self.torch_device)}
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it needs and can do."""
+        return Capabilities()
+
+    def open(self, checkpoint: Path) -> nn.Module:
+        """The network with published weights. Override it for layouts of other people's.
+
+        Args:
+            checkpoint: A safetensors file, or a folder that holds one or several with an index.
+
+        Raises:
+            RRFrameError: They cannot be read, or are another network's, with what is missing, extra and misshapen.
+        """
+        network = self._fresh()
+        read_weights(network, checkpoint, component=self.name, plugin=self.plugin)
+        return network
+
+    # What comes from the host
+    # ----------------------------------------------------------------------------------------------------------------
+
+    @property
+    def network(self) -> nn.Module:
+        """The network, made or read at first use, on its device and in its dtype, for inference: ``eval`` mode."""
+        if self._network is None:
+            network = self._opened(self.checkpoint)
+            self._network = network.to(self.torch_device, self.torch_dtype).eval()
+        return self._network
+
+    @property
+    def torch_device(self) -> torch.device:
+        if self.device != "auto":
+            return torch.device(self.device)
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[self.dtype]
+
+    def trainable(self) -> nn.Module:
+        """The module whose parameters training changes."""
+        return self.network
+
+    def freeze(self, patterns: Sequence[str]) -> list[str]:
+        """Keep parameters as they are: they get no gradient from now on.
+
+        Args:
+            patterns: Names of modules or parameters of ``trainable()``, with ``*`` for any text, and slices of lists of
+                modules by number or share: ``blocks[:2]``, ``single_transformer_blocks[:25%]``.
+
+        Returns:
+            The names of the frozen parameters.
+
+        Raises:
+            RRFrameError: A pattern matches nothing, with near names.
+        """
+        module = self.trainable()
+        names = [name for pattern in patterns for name in parameters_named(module, pattern)]
+        frozen = set(names)
+        for name, parameter in module.named_parameters():
+            if name in frozen:
+                parameter.requires_grad_(False)
+        return list(dict.fromkeys(names))
+
+    def save(self, folder: Path) -> None:
+        """Write the trained weights to ``folder`` as safetensors, in several files where large, with what is needed to
+        make this backbone from them again.
+        """
+        write_weights(self.trainable(), folder)
+        described = {"use": self.name, "plugin": self.plugin, "params": self._base_params()}
+        (folder / DESCRIPTION).write_text(json.dumps(described, indent=2) + "\n")
+
+    def load(self, folder: Path) -> None:
+        """Take the weights that ``save`` wrote.
+
+        Raises:
+            RRFrameError: They cannot be read, or are another network's.
+        """
+        self._is_own(folder)
+        read_weights(self.trainable(), folder, component=self.name, plugin=self.plugin)
+
+    def __call__(self, image: Any, task: str, **settings: Any) -> Any:
+        """``image`` restored: a Pillow image, a numpy array or a tensor of any size, given back as the same type.
+
+        Args:
+            image: As for ``Degradation.__call__``.
+            task: What is to be removed, such as ``haze``.
+            **settings: ``prompt``, ``steps``, ``guidance`` and ``seed`` of ``restore``.
+
+        Raises:
+            RRFrameError: The image is of no known form, or what came out is not finite.
+        """
+        from rrframe.contracts.trying import restore_any
+
+        return restore_any(self, image, task, **settings)
+
+    # Weights
+    # ----------------------------------------------------------------------------------------------------------------
+
+    def _fresh(self) -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            return self.build()
+
+    def _opened(self, checkpoint: Path | None) -> nn.Module:
+        if checkpoint is None:
+            return self._fresh()
+        if not (checkpoint / DESCRIPTION).is_file():
+            return self.open(checkpoint)
+        base = self._is_own(checkpoint).get("checkpoint")
+        network = self._opened(Path(base) if base else None)
+        read_weights(network, checkpoint, component=self.name, plugin=self.plugin)
+        return network
+
+    def _base_params(self) -> dict[str, Any]:
+        """The params without the trained weights: what they were trained from stays."""
+        checkpoint = self.checkpoint
+        params = self.params()
+        while checkpoint is not None and (checkpoint / DESCRIPTION).is_file():
+            params["checkpoint"] = self._is_own(checkpoint).get("checkpoint")
+            checkpoint = Path(params["checkpoint"]) if params["checkpoint"] else None
+        del params["device"]  # where it ran says nothing about where it will run
+        return params
+
+    def _is_own(self, folder: Path) -> dict[str, Any]:
+        described = _described(folder)
+        if described.get("use") not in (None, self.name):
+            raise RRFrameError(
+                f"{folder} holds weights of {described['use']}",
+                component=self.name,
+                plugin=self.plugin,
+                hint=f"use {described['use']}, or another checkpoint",
+            )
+        return dict(described.get("params", {}))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _saved_params_are_defaults(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping) or not isinstance(given.get("checkpoint"), (str, Path)):
+            return given
+        try:
+            saved = _described(Path(given["checkpoint"])).get("params", {})
+        except RRFrameError:  # told at first use: a recipe is valid on a machine that has not the weights
+            return given
+        return {**{name: value for name, value in saved.items() if name in cls.model_fields}, **given}
+
+
+def _described(folder: Path) -> dict[str, Any]:
+    try:
+        described = json.loads((folder / DESCRIPTION).read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError) as error:
+        raise RRFrameError(f"{folder / DESCRIPTION} cannot be read: {error}") from error
+    return described if isinstance(described, dict) else {}
