@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 
-from rrframe.imaging.layout import from_hwc, hwc_view, to_batch
+from rrframe.imaging.layout import from_hwc, hwc_view, to_batch, to_pixels
 
 _BREAK_ENCODED = 0.04045
 _BREAK_LINEAR = 0.0031308
+_IN_CACHE = 1 << 16  # values
+_CODES = 1 << 16  # of linear light: the darkest two codes of 8 bits are 20 of them apart
 
 
 def encoded_to_linear(images: torch.Tensor) -> torch.Tensor:
@@ -49,7 +52,24 @@ def pixels_to_linear(pixels: np.ndarray) -> torch.Tensor:
     """
     table = _table(pixels.dtype.str)
     linear = cv2.LUT(pixels, table) if pixels.dtype == np.uint8 else table[pixels]
-    return torch.from_numpy(np.asarray(linear).reshape(pixels.shape)).permute(2, 0, 1).unsqueeze(0)
+    return torch.from_numpy(np.asarray(linear).reshape(pixels.shape)).unsqueeze(0).permute(0, 3, 1, 2)
+
+
+def linear_to_pixels(image: torch.Tensor) -> np.ndarray:
+    """``[3, H, W]`` float32 in [0, 1], linear, as ``[H, W, 3]`` uint8, encoded: clamped, and rounded to the nearest.
+
+    The codes of ``to_pixels`` of ``linear_to_encoded``, looked up: where those are within a fortieth of halfway between
+    two codes, it may be the other one.
+    """
+    values = hwc_view(image.to("cpu", torch.float32))
+    codes = cv2.addWeighted(values, float(_CODES - 1), values, 0.0, 0.0, dtype=cv2.CV_16U)
+    return np.asarray(cv2.LUT(codes, _encoding_table())).reshape(values.shape)
+
+
+@lru_cache(maxsize=1)
+def _encoding_table() -> np.ndarray:
+    codes = torch.arange(_CODES, dtype=torch.float32).div_(_CODES - 1).view(1, 1, 1, -1)
+    return to_pixels(linear_to_encoded(codes)[0]).reshape(1, -1)
 
 
 @lru_cache(maxsize=2)
@@ -67,31 +87,41 @@ def convert_light(images: torch.Tensor, come_in: str, go_out: str) -> torch.Tens
     return encoded_to_linear(images) if go_out == "linear" else linear_to_encoded(images)
 
 
-def _decode(values: np.ndarray) -> np.ndarray:
-    shifted = cv2.addWeighted(values, 1 / 1.055, values, 0.0, 0.055 / 1.055)
-    raised: np.ndarray = cv2.pow(shifted, 2.4, dst=shifted)
-    np.copyto(raised, values / 12.92, where=values <= _BREAK_ENCODED)
-    return raised
+# Where the two pieces of a curve meet, each is taken of values clipped to its own side: their sum has no branch, and so
+# needs no passes for masks.
 
 
-def _encode(values: np.ndarray) -> np.ndarray:
-    power = cv2.pow(np.maximum(values, 0.0), 1 / 2.4)
-    raised: np.ndarray = cv2.addWeighted(power, 1.055, power, 0.0, -0.055, dst=power)
-    np.copyto(raised, values * 12.92, where=values <= _BREAK_LINEAR)
-    return raised
+def _decode(values: np.ndarray, out: np.ndarray) -> None:
+    raised = np.maximum(values, _BREAK_ENCODED)
+    raised = cv2.addWeighted(raised, 1 / 1.055, raised, 0.0, 0.055 / 1.055, dst=raised)
+    raised = cv2.pow(raised, 2.4, dst=raised)
+    at_break = ((_BREAK_ENCODED + 0.055) / 1.055) ** 2.4
+    cv2.addWeighted(raised, 1.0, np.minimum(values, _BREAK_ENCODED), 1 / 12.92, -at_break, dst=out)
 
 
-def _through_opencv(images: torch.Tensor, function: Callable[[np.ndarray], np.ndarray]) -> torch.Tensor:
-    # OpenCV's pow is several times faster than torch's and numpy's. It takes at most 4 channels, so rows are flattened.
+def _encode(values: np.ndarray, out: np.ndarray) -> None:
+    raised = np.maximum(values, _BREAK_LINEAR)
+    raised = cv2.pow(raised, 1 / 2.4, dst=raised)
+    at_break = 1.055 * _BREAK_LINEAR ** (1 / 2.4)
+    cv2.addWeighted(raised, 1.055, np.minimum(values, _BREAK_LINEAR), 12.92, -at_break, dst=out)
+
+
+def _through_opencv(images: torch.Tensor, function: Callable[[np.ndarray, np.ndarray], Any]) -> torch.Tensor:
+    """``function`` of all values: called with those of a few rows, and where to put its result."""
+    # OpenCV's pow is several times faster than torch's and numpy's. It takes at most 4 channels, so rows are flattened;
+    # some at a time, so that what lies between two steps never leaves the cache.
     batch, channels, height, width = images.shape
     flat = images.detach().permute(0, 2, 3, 1).reshape(batch * height, width * channels).numpy()
-    result = function(flat)  # OpenCV may drop an axis of length 1
+    result = np.empty(flat.shape, np.float32)
+    rows = max(1, _IN_CACHE // max(width * channels, 1))
+    for first in range(0, len(flat), rows):
+        function(flat[first : first + rows], result[first : first + rows])
     return torch.from_numpy(result.reshape(batch, height, width, channels)).permute(0, 3, 1, 2)
 
 
 def _power_opencv(images: torch.Tensor, exponent: torch.Tensor | float) -> torch.Tensor:
     if not isinstance(exponent, torch.Tensor):
-        return _through_opencv(images, lambda values: cv2.pow(np.maximum(values, 0.0), exponent))
+        return _through_opencv(images, lambda values, out: cv2.pow(np.maximum(values, 0.0), exponent, dst=out))
     pairs = zip(images, exponent.flatten().tolist(), strict=True)
     return torch.cat([_power_opencv(image[None], each) for image, each in pairs])
 
