@@ -34,8 +34,8 @@ from rrframe import (
     uniform,
 )
 from rrframe.errors import RRFrameErrors, did_you_mean
-from rrframe.imaging.colour import convert_light, encoded_to_linear, linear_to_encoded
-from rrframe.imaging.layout import to_pixels
+from rrframe.imaging.colour import convert_light, encoded_to_linear, linear_to_encoded, pixels_to_linear
+from rrframe.imaging.layout import to_batch, to_pixels
 
 # Errors
 # ---------------------------------------------------------------------------------------------------------------------
@@ -419,6 +419,21 @@ def test_light_of_all_levels() -> None:
     assert convert_light(levels, "linear", "linear") is levels
 
 
+def test_pictures_become_a_batch_that_opencv_can_view() -> None:
+    """A batch joined of pictures as files have them lies as they do: OpenCV then works without a copy of it."""
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+    for made in (to_batch, pixels_to_linear):
+        for count in (1, 2):
+            batch = torch.cat([made(pixels)] * count)
+            assert batch.stride() == torch.empty(batch.shape).contiguous(memory_format=torch.channels_last).stride()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_looked_up_light_is_computed_light(dtype: type) -> None:
+    codes = np.linspace(0, np.iinfo(dtype).max, 3 * 64 * 64).astype(dtype).reshape(64, 64, 3)
+    assert torch.equal(pixels_to_linear(codes), encoded_to_linear(to_batch(codes)))
+
+
 @given(st.floats(-2, 3, width=32))
 def test_pixels_are_clamped_then_rounded(value: float) -> None:
     for dtype, top in ((np.uint8, 255), (np.uint16, 65535)):
@@ -551,3 +566,16 @@ def test_a_dial_without_a_default_is_a_mistake_told_at_once() -> None:
 
         class Careless(Degradation):
             beta: Dial
+
+
+@pytest.mark.filterwarnings("ignore:Field name")  # pydantic's own warning comes before
+@pytest.mark.parametrize("name", ["kind", "name", "params", "cues", "draw", "entry", "category", "copy", "rng", "each"])
+def test_a_dial_that_would_hide_something_is_a_mistake_told_at_once(name: str) -> None:
+    with pytest.raises(TypeError, match=rf"Hiding\.{name} (hides|could not be read)"):
+        type("Hiding", (Degradation,), {"__annotations__": {name: Dial}, name: uniform(0, 1)})
+
+
+def test_a_dial_may_be_declared_anew_by_a_subclass() -> None:
+    near = type("Near", (Degradation,), {"__annotations__": {"depth": Dial}, "depth": uniform(0, 1)})
+    far = type("Far", (near,), {"__annotations__": {"depth": Dial}, "depth": uniform(5, 9)})
+    assert far.declared_dials()["depth"].law.ends == (5, 9)

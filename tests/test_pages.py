@@ -253,7 +253,8 @@ def _report(folder) -> PageContent:
 
 
 def test_a_report_tells_what_became_of_every_pair(run_folder):
-    run = {"recipe": HOSTILE, "versions": {"rrframe": "9.9"}, "last": {"seconds": 1.5}}
+    host = {"name": "somebodys-machine", "processors": 61}
+    run = {"recipe": HOSTILE, "versions": {"rrframe": "9.9"}, "host": host, "last": {"seconds": 1.5}}
     (run_folder / "run.json").write_text(json.dumps(run))
     (run_folder / "recipe.resolved.yaml").write_text(f"kind: synthesis # {HOSTILE}")
     _write_shard(run_folder, [_kept(f"{level}.png", 10 * level) for level in range(10)])
@@ -278,6 +279,8 @@ def test_a_report_tells_what_became_of_every_pair(run_folder):
     assert page.words.count(f"{HOSTILE}.jpg") == 1
     assert "its worker died twice" in page.words
     assert "rrframe 9.9" in page.text
+    assert "processors 61" in page.text
+    assert "somebodys-machine" not in page.text
     assert f"kind: synthesis # {HOSTILE}" in page.words
     assert "haze/scattering: beta 0.02." in page.words
     # three of ten, evenly: the middles of three thirds, degraded beside clean

@@ -25,6 +25,7 @@ from rrframe.contracts.filter import Filter
 from rrframe.contracts.task import Task
 from rrframe.errors import RRFrameError, did_you_mean
 from rrframe.manager import Entry, get_manager
+from rrframe.pages.notes import notes_of
 from rrframe.recipe.models import SynthesisRecipe
 from rrframe.specs import KINDS
 
@@ -70,17 +71,11 @@ def describe(entry: Entry, cls: type[Component]) -> dict[str, Any]:
     dials = cls.declared_dials() if issubclass(cls, Degradation) else {}
     described |= {
         "description": text,
-        "source": _source(text),
+        "source": notes_of(cls).get("Source"),
         "dials": [_dial(name, dial) for name, dial in dials.items()],
         "params": [_param(cls, name) for name in cls.model_fields if name not in dials],
     }
     return described | _usage(described)
-
-
-def _source(text: str) -> str | None:
-    """The paragraph that opens with ``Source:``, up to what the component cannot do."""
-    found = re.search(r"^Source: (.+?)(?=\n\n|\n[A-Z][a-z]+: |\Z)", text, re.MULTILINE | re.DOTALL)
-    return " ".join(found[1].split()) if found else None
 
 
 def _dial(name: str, dial: Dial) -> dict[str, Any]:

@@ -31,6 +31,18 @@ class Component(BaseModel):
     _entry: Entry | None = PrivateAttr(default=None)
     _id: str | None = PrivateAttr(default=None)
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        for name in cls.model_fields:
+            hides = next(
+                (base for base in cls.__mro__[1:] if name in {*vars(base), *vars(base).get("__class_vars__", ())}), None
+            )
+            if hides:
+                raise TypeError(
+                    f"{cls.__qualname__}.{name} hides {hides.__qualname__}.{name}; call the param otherwise"
+                )
+
     @property
     def entry(self) -> Entry | None:
         """The row of the lookup table that this component was made from, if it came from one."""

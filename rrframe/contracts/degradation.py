@@ -129,6 +129,8 @@ class Degradation(Component):
                 raise TypeError(
                     f"{cls.__qualname__}.{name} is a Dial and needs a default, such as uniform(0.1, 0.5, mild=0.0)"
                 )
+            if isinstance(field.default, Dial) and hasattr(Draws, name):
+                raise TypeError(f"{cls.__qualname__}.{name} could not be read: draw.{name} is something else")
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:

@@ -13,7 +13,7 @@ def to_batch(pixels: np.ndarray) -> torch.Tensor:
     """
     whole = np.require(pixels, requirements=["C", "W"])  # torch warns of arrays that are read-only
     scaled = torch.from_numpy(whole).to(torch.float32).div_(float(np.iinfo(pixels.dtype).max))
-    return scaled.permute(2, 0, 1).unsqueeze(0)
+    return scaled.unsqueeze(0).permute(0, 3, 1, 2)  # in this order, or torch.cat would not see the layout
 
 
 def to_pixels(image: torch.Tensor, dtype: np.dtype | type = np.uint8) -> np.ndarray:

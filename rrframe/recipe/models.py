@@ -17,7 +17,7 @@ from pydantic import (
 
 from rrframe.contracts.chain import Chain
 from rrframe.contracts.component import Used, create
-from rrframe.contracts.cue import Cue
+from rrframe.contracts.cue import PARTNER, Cue
 from rrframe.contracts.engine import Engine
 from rrframe.contracts.filter import Filter, Stage
 from rrframe.contracts.problems import Location, failure, from_error, problem
@@ -25,9 +25,6 @@ from rrframe.contracts.sink import Sink
 from rrframe.contracts.source import Source
 from rrframe.errors import RRFrameError
 from rrframe.manager import get_manager
-
-HOST_CUES = frozenset({"partner"})
-"""Cues that no provider computes: the host takes them from the source."""
 
 
 def _registered_task(name: str) -> str:
@@ -122,7 +119,7 @@ class SynthesisRecipe(_Section):
         provided = dict(cues)
         tasks: dict[str, TaskMix] = info.data.get("tasks", {})  # absent where they are wrong themselves
         for name, needed_by in sorted(_needed(tasks).items()):
-            if name in provided or name in HOST_CUES:
+            if name in provided or name == PARTNER:
                 continue
             entry = get_manager().default_cue(name)
             if entry is None:

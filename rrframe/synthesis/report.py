@@ -228,12 +228,18 @@ def _recipe(folder: Path) -> Iterator[Piece]:
 
 
 def _run_facts(folder: Path) -> dict[str, Any]:
-    """What the run noted of itself; nothing where that is missing or torn."""
+    """What the run noted of itself; nothing where that is missing or torn. A page is shown to others, so the machine's
+    name stays out of it.
+    """
     try:
         facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return facts if isinstance(facts, dict) else {}
+    if not isinstance(facts, dict):
+        return {}
+    host = facts.get("host")
+    named = {"host": {key: value for key, value in host.items() if key != "name"}} if isinstance(host, dict) else {}
+    return facts | named
 
 
 def _flat(value: Any) -> Cell:
