@@ -316,7 +316,13 @@ def test_cheap_cues_are_not_kept(cache, photograph):
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: data[:-1] + b"x"]
+    "damage",
+    [
+        lambda data: data[: len(data) // 2],
+        lambda data: b"",
+        lambda data: data[: len(data) // 2] + bytes([255 - data[len(data) // 2]]) + data[len(data) // 2 + 1 :],
+        lambda data: b"no archive at all",
+    ],
 )
 def test_a_damaged_file_is_computed_again(cache, photograph, monkeypatch, damage):
     calls = counted(monkeypatch, rrframe.load("segments/slic"))

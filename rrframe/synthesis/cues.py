@@ -6,23 +6,23 @@ import hashlib
 import json
 import logging
 import os
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 
 from rrframe.contracts.cue import Cue
 from rrframe.contracts.trying import compute_cues
 from rrframe.imaging.layout import to_batch
 from rrframe.imaging.photograph import Photograph
-from rrframe.pairs.files import write_whole
+from rrframe.pairs.files import whole_file
 from rrframe.synthesis.versions import installed_version
 
 CACHE = "RRFRAME_CACHE"
 """The environment variable that names the folder for what is kept between runs, or is ``off``."""
-_DIGEST = 32  # bytes
 
 
 def cue_of(name: str, provider: Cue, photograph: Photograph, key: str) -> torch.Tensor:
@@ -70,32 +70,24 @@ def _file_name(provider: Cue, pixels: np.ndarray) -> Path:
         "versions": [(name, installed_version(name)) for name in provider.relies_on()],
     }
     digest = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
-    return Path(*provider.name.split("/"), digest[:2], digest)
+    return Path(*provider.name.split("/"), digest[:2], f"{digest}.npz")
 
 
 def _recalled(path: Path, size: tuple[int, ...]) -> torch.Tensor | None:
     """The map kept at ``path``; ``None`` where there is none, or none that is whole."""
     try:
-        data = path.read_bytes()
-        digest, channels, packed = data[:_DIGEST], data[_DIGEST], data[_DIGEST + 1 :]
-        if hashlib.sha256(packed).digest() != digest:
-            return None
-        count = channels * size[0] * size[1]
-        planes = np.frombuffer(pa.Codec("zstd").decompress(packed, count * 4), np.uint8).reshape(4, count)
-    except (OSError, IndexError, ValueError):  # pyarrow's own errors are among these
+        with open(path, "rb") as file, np.load(file) as kept:  # an archive has a checksum of what it holds
+            found: np.ndarray = kept["map"]
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error):
         return None
-    values = np.ascontiguousarray(planes.T).view("<f4").reshape(1, channels, *size)
-    return torch.from_numpy(values)
+    return torch.from_numpy(found) if found.dtype == np.float32 and found.shape[2:] == size else None
 
 
 def _keep(path: Path, found: torch.Tensor) -> None:
-    values = np.ascontiguousarray(found.cpu().numpy(), dtype="<f4")
-    # First bytes with first bytes: floats that change little from pixel to pixel pack to half the size this way.
-    planes = np.ascontiguousarray(values.view(np.uint8).reshape(-1, 4).T)
-    packed = pa.Codec("zstd").compress(planes, asbytes=True)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, hashlib.sha256(packed).digest() + bytes([found.shape[1]]) + packed)
+        with whole_file(path) as file:
+            np.savez_compressed(file, map=found.cpu().numpy())
     except OSError as error:  # it is computed again next time
         logging.getLogger("rrframe").warning(
             "cannot keep the cue at %s: %s (%s=off keeps nothing)", path, error.strerror or error, CACHE
