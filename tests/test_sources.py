@@ -188,9 +188,9 @@ def test_a_file_given_as_folder(tmp_path):
         (
             ["a.heic", "b.HEIC", "c/d.txt"],
             True,
-            "it holds 3 files, none with the extension of a picture (2 .heic, 1 .txt)",
+            "it holds 3 files, none with the extension of pictures (2 .heic, 1 .txt)",
         ),
-        (["readme"], True, "it holds 1 file, none with the extension of a picture (1 without any)"),
+        (["readme"], True, "it holds 1 file, none with the extension of pictures (1 without any)"),
         (["a/b.png", "c/d.png"], False, "it holds 2 folders that recursive: true would look into"),
     ],
 )

@@ -23,6 +23,7 @@ def register_cues() -> Iterator[Spec]:
         "A network: DPT, MiDaS, Depth Anything.",
         extra="rrframe[transformers]",
     )
+    yield Spec("frames/beside", "rrframe_cues.frames:Beside", "The neighbours of a frame in its clip.")
     yield Spec(
         "highlights/clipped",
         "rrframe_cues.highlights:Clipped",

@@ -13,6 +13,9 @@ def register_degradations() -> Iterator[Spec]:
         "A hand-held camera that turns and rolls: the mean of many homographies.",
     )
     yield Spec(
+        "blur/clip", "rrframe_degradations.blur.clip:Clip", "A longer exposure: the mean of the frames of a clip."
+    )
+    yield Spec(
         "blur/defocus", "rrframe_degradations.blur.defocus:Defocus", "Out of focus all over: a disc or a polygon."
     )
     yield Spec(

@@ -31,35 +31,43 @@ class Folder(Source):
     max_pixels: int = Field(100_000_000, ge=1, description="pictures with more pixels are refused, unopened")
 
     @property
-    def _root(self) -> Path:
+    def root(self) -> Path:
         return Path(os.path.expanduser(self.path))
 
     def keys(self) -> list[str]:
-        root = self._root
+        return sorted(key_of(path) for path in self.listed(extensions(), "pictures"))
+
+    def listed(self, wanted: frozenset[str], what: str) -> set[str]:
+        """The paths, below the folder, of all that has one of the extensions ``wanted``.
+
+        Raises:
+            RRFrameError: There is nothing of the kind, called ``what``, or the folder cannot be listed.
+        """
+        root = self.root
         try:
             is_folder = stat.S_ISDIR(root.stat().st_mode)
         except FileNotFoundError:
-            raise self._failure(f"there is no folder {root}", f"relative paths start at {Path.cwd()}") from None
+            raise self.failure(f"there is no folder {root}", f"relative paths start at {Path.cwd()}") from None
         except OSError as error:
-            raise self._failure(
+            raise self.failure(
                 f"{root} cannot be reached: {error.strerror}", "check the path and its owners"
             ) from error
         if not is_folder:
-            raise self._failure(f"{root} is a file, not a folder", f"it lies in the folder {root.parent}")
-        listing = _Listing(root, self.recursive)
+            raise self.failure(f"{root} is a file, not a folder", f"it lies in the folder {root.parent}")
+        listing = _Listing(root, self.recursive, wanted)
         if listing.refused:
-            raise self._failure(f"{root} cannot be listed: {listing.refused}", "check its owner and mode")
+            raise self.failure(f"{root} cannot be listed: {listing.refused}", "check its owner and mode")
         if not listing.found:
-            raise self._failure(f"{root} holds no pictures", listing.what_was_there())
-        return sorted(_key(path) for path in listing.found)
+            raise self.failure(f"{root} holds no {what}", listing.what_was_there(what))
+        return listing.found
 
     def read(self, key: str) -> Photograph:
-        path = os.path.join(self._root, _path(key))
+        path = os.path.join(self.root, path_of(key))
         if os.path.isdir(path):
             _refuse_unlisted(path, key)
         return read_photograph(path, max_pixels=self.max_pixels)
 
-    def _failure(self, message: str, hint: str) -> RRFrameError:
+    def failure(self, message: str, hint: str) -> RRFrameError:
         return RRFrameError(message, component=self.name, plugin=self.plugin, hint=hint)
 
 
@@ -69,12 +77,12 @@ class _Listing:
     Each folder is listed once, by its own path rather than through a link; so links in a circle end.
     """
 
-    def __init__(self, root: Path, recursive: bool) -> None:
+    def __init__(self, root: Path, recursive: bool, wanted: frozenset[str]) -> None:
         self.found: set[str] = set()
         self.refused = ""  # why the root could not be listed
         self._root = root
         self._recursive = recursive
-        self._wanted = extensions()
+        self._wanted = wanted
         self._others: Counter[str] = Counter()  # the extensions of other files
         self._not_entered = 0
         # A link to a folder that the root is in would lead to everything beside the root.
@@ -83,13 +91,13 @@ class _Listing:
         while self._folders or self._links:
             self._list(self._folders.pop() if self._folders else self._links.popleft())
 
-    def what_was_there(self) -> str:
+    def what_was_there(self, what: str) -> str:
         """For a listing that found nothing: what the folder holds instead."""
         said = []
         if self._others:
             count = self._others.total()
             kinds = ", ".join(f"{number} {extension}" for extension, number in self._others.most_common(3))
-            said.append(f"{_plural(count, 'file')}, none with the extension of a picture ({kinds})")
+            said.append(f"{_plural(count, 'file')}, none with the extension of {what} ({kinds})")
         if self._not_entered:
             said.append(f"{_plural(self._not_entered, 'folder')} that recursive: true would look into")
         return "it holds " + (" and ".join(said) or "nothing that is not hidden")
@@ -146,12 +154,12 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _key(path: str) -> str:
+def key_of(path: str) -> str:
     name = os.fsencode(Path(path).as_posix())
     return name.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
 
 
-def _path(key: str) -> str:
+def path_of(key: str) -> str:
     return os.fsdecode(re.sub(rb"\\(\\|x[0-9a-f]{2})", _unescaped, key.encode()))
 
 

@@ -8,7 +8,7 @@ import click
 
 from rrframe.contracts.source import Photograph
 from rrframe.errors import RRFrameError
-from rrframe.imaging.reading import read_photograph
+from rrframe.imaging.clips import read_picture
 from rrframe.imaging.writing import write_picture
 from rrframe.synthesis.record import Origin, Record, differing_versions, render
 
@@ -23,7 +23,8 @@ from rrframe.synthesis.record import Origin, Record, differing_versions, render
 def command(image: Path, record: Path, out: Path, partner: Path | None, clean: Path | None, force: bool) -> None:
     """Make the degraded picture that RECORD describes from the clean IMAGE, to the same pixels, and write it to OUT.
 
-    RECORD is what rrframe degrade --record wrote, or the JSON file of a pair in a shard.
+    RECORD is what rrframe degrade --record wrote, or the JSON file of a pair in a shard. A frame of a video is
+    written clip.mp4#000123.
     """
     try:
         text = record.read_text(encoding="utf-8")
@@ -46,7 +47,7 @@ def command(image: Path, record: Path, out: Path, partner: Path | None, clean: P
 
 
 def _read(path: Path, origin: Origin, force: bool) -> Photograph:
-    photograph = read_photograph(path)
+    photograph = read_picture(path)
     if photograph.sha256 != origin.sha256 and not force:
         raise RRFrameError(
             f"{path} is not the file that the record was made from ({origin.key})", hint="--force goes on with it"

@@ -15,6 +15,9 @@ from rrframe.errors import RRFrameError
 PARTNER = "partner"
 """The cue that no component computes: a second picture of the source, which the host provides."""
 
+FRAMES = "frames"
+"""The cue that lies in clips alone, so that it has no default provider: what was before and after a frame."""
+
 
 class Cue(Component):
     """Computes one map an image.
@@ -44,7 +47,7 @@ class Cue(Component):
 
         Returns:
             ``[B, C, H, W]`` float32. ``depth`` is metric, in metres, C = 1. ``segments`` are whole numbers from 0, C
-            = 1.
+            = 1. ``frames`` are the neighbours of a frame, encoded, three channels each, as many before it as after.
         """
 
 

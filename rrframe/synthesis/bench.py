@@ -22,10 +22,11 @@ from rich.console import Console
 
 from rrframe.contracts.chain import Chain
 from rrframe.contracts.component import create
-from rrframe.contracts.cue import PARTNER, Cue, Cues
+from rrframe.contracts.cue import Cue, Cues
 from rrframe.contracts.degradation import Degradation
 from rrframe.contracts.filter import Filter
 from rrframe.contracts.source import Source
+from rrframe.contracts.stand_ins import STAND_INS, stand_in
 from rrframe.contracts.trying import compute_cues, image_key
 from rrframe.errors import RRFrameErrors
 from rrframe.imaging.layout import to_batch, to_pixels
@@ -131,8 +132,9 @@ def _components(pixels: np.ndarray) -> Iterator[tuple[str, float]]:
 def _degrading(component: Degradation, images: torch.Tensor) -> Callable[[], Any]:
     chain = Chain((component,))
     needed = chain.needs()
-    maps = {name: getattr(compute_cues([name], images, ["photograph"]), name) for name in needed - {PARTNER}}
-    cues = Cues(maps | ({PARTNER: images.flip(-1)} if PARTNER in needed else {}))
+    maps = {name: stand_in(name, images) for name in needed & STAND_INS.keys()}
+    computed = {name: getattr(compute_cues([name], images, ["photograph"]), name) for name in needed - maps.keys()}
+    cues = Cues(maps | computed)
     draws = [chain.draw(image_key(seed)) for seed in range(16)]
     turn = iter(range(10**9))
     return lambda: chain.apply(images, [draws[next(turn) % len(draws)]], cues)

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 
 from rrframe.contracts.component import Component
-from rrframe.contracts.cue import Cue
+from rrframe.contracts.cue import FRAMES, PARTNER, Cue
+from rrframe.contracts.stand_ins import stand_in
 from rrframe.contracts.trying import compute_cues
 from rrframe.errors import RRFrameError, did_you_mean
 from rrframe.manager import Entry, get_manager
@@ -110,9 +111,11 @@ class Subject:
             provider = self.providers.get(name)
             if provider is not None and not isinstance(provider, Cue):
                 maps[name] = provider(images)
-            elif name == "partner" and provider is None:
+            elif name == PARTNER and provider is None:
                 batch, _, height, width = images.shape
                 maps[name] = Picture(height, width, batch, seed=99).tensor()
+            elif name == FRAMES and provider is None:
+                maps[name] = stand_in(name, images)
             else:
                 keys = [str(index) for index in range(len(images))]
                 maps[name] = getattr(compute_cues([name], images, keys, {name: provider} if provider else None), name)
