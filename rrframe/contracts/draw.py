@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, JsonValue, field_validator
 
 from rrframe.errors import RRFrameError
+from rrframe.imaging.random import DeviceStream, Stream
 
 
 class Draw(BaseModel):
@@ -102,27 +104,32 @@ class Noise:
     """
 
     def __init__(self, seeds: Sequence[int], device: torch.device) -> None:
-        self._device = device
-        self._generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
+        on_cpu = device.type == "cpu"
+        self._streams = [Stream(seed) if on_cpu else DeviceStream(seed, device) for seed in seeds]
 
     def normal(self, like: torch.Tensor, *, channels: int | None = None) -> torch.Tensor:
         """Standard normal float32 values, ``[B, channels, H, W]`` for images ``like`` that; as many
         channels as ``like`` by default. For tensors of another rank, ``[B, ...]`` like theirs.
         """
-        return self._fields(like, channels, "normal_")
+        return self._fields(like, channels, "normal")
 
     def uniform(self, like: torch.Tensor, *, channels: int | None = None) -> torch.Tensor:
         """Float32 values in [0, 1), of the shape that ``normal`` gives."""
-        return self._fields(like, channels, "uniform_")
+        return self._fields(like, channels, "uniform")
+
+    def select(self, indices: Sequence[int]) -> Noise:
+        """The noise of some of the images, each going on from where it is."""
+        chosen = Noise((), self._device)
+        chosen._generators = [self._generators[index] for index in indices]
+        return chosen
 
     def _fields(self, like: torch.Tensor, channels: int | None, law: str) -> torch.Tensor:
         images = like.ndim == 4
-        shape = list(like.shape)
+        shape = list(like.shape[1:])
         if images:
             # Laid out as HWC, the images' own layout on a CPU: mixing layouts would cost a pass over memory for every
             # operation after.
-            shape = [shape[0], *shape[2:], channels or shape[1]]
-        fields = torch.empty(shape, dtype=torch.float32, device=self._device)
-        for field, generator in zip(fields, self._generators, strict=True):
-            getattr(field.view(-1), law)(generator=generator)
-        return fields.permute(0, 3, 1, 2) if images else fields
+            shape = [*shape[1:], channels or shape[0]]
+        fields = [getattr(stream, law)(math.prod(shape)).reshape(shape) for stream in self._streams]
+        stacked = fields[0][None] if len(fields) == 1 else torch.stack(fields)
+        return stacked.permute(0, 3, 1, 2) if images else stacked
