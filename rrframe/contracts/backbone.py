@@ -21,6 +21,7 @@ from rrframe.errors import RRFrameError
 
 DESCRIPTION = "backbone.json"
 """The file beside saved weights that tells which component they belong to, and its params."""
+_NEVER_SAVED = frozenset({"allow_pickle", "device"})
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ class Backbone(Component):
 
     A saved folder brings the params it was saved with, as defaults.
     """
+    allow_pickle: bool = False
+    """Read a checkpoint that is a pickle too, of tensors only (``weights_only=True``). A saved folder never sets it."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """What the network computes in."""
     device: str = "auto"
@@ -96,7 +99,8 @@ class Backbone(Component):
     def build(self) -> nn.Module:
         """The network that is trained, with fresh weights.
 
-        The host seeds torch's generator before, and puts it back after.
+        The host seeds torch's generator before, and puts it back after. What depends on ``checkpoint`` (a layout read
+        from the weights) is decided here, since weights are read into what this gives.
         """
 
     @abstractmethod
@@ -119,7 +123,7 @@ class Backbone(Component):
         guidance: float | None = None,
         seed: int = 0,
     ) -> torch.Tensor:
-        """The restored images.
+        """The restored images. The host calls it in ``torch.inference_mode``.
 
         Args:
             images: ``[B, 3, H, W]`` float32 in [0, 1], encoded sRGB, of any size up to ``capabilities.largest_side``.
@@ -156,7 +160,9 @@ class Backbone(Component):
             RRFrameError: They cannot be read, or are another network's, with what is missing, extra and misshapen.
         """
         network = self._fresh()
-        read_weights(network, checkpoint, component=self.name, plugin=self.plugin)
+        read_weights(
+            network, checkpoint, allow_pickle=self.allow_pickle, component=self.name, plugin=self.plugin
+        )
         return network
 
     # What comes from the host
@@ -166,8 +172,13 @@ class Backbone(Component):
     def network(self) -> nn.Module:
         """The network, made or read at first use, on its device and in its dtype, for inference: ``eval`` mode."""
         if self._network is None:
-            network = self._opened(self.checkpoint)
-            self._network = network.to(self.torch_device, self.torch_dtype).eval()
+            try:
+                self._begin(self.checkpoint)
+            except BaseException:
+                self._network = None  # half-read weights are none
+                raise
+            assert self._network is not None
+            self._network = self._network.to(self.torch_device, self.torch_dtype).eval()
         return self._network
 
     @property
@@ -210,9 +221,13 @@ class Backbone(Component):
     def save(self, folder: Path) -> None:
         """Write the trained weights to ``folder`` as safetensors, in several files where large, with what is needed to
         make this backbone from them again.
+
+        Where all of the network is trained, the folder stands alone; else it goes with the checkpoint that this
+        backbone was made from.
         """
-        write_weights(self.trainable(), folder)
-        described = {"use": self.name, "plugin": self.plugin, "params": self._base_params()}
+        self.write(folder)
+        whole = self.trainable() is self.network
+        described = {"use": self.name, "plugin": self.plugin, "whole": whole, "params": self._base_params()}
         (folder / DESCRIPTION).write_text(json.dumps(described, indent=2) + "\n")
 
     def load(self, folder: Path) -> None:
@@ -221,16 +236,26 @@ class Backbone(Component):
         Raises:
             RRFrameError: They cannot be read, or are another network's.
         """
-        self._is_own(folder)
+        self._described_in(folder)
+        self.read(folder)
+
+    def write(self, folder: Path) -> None:
+        """Write the weights alone: what ``save`` does besides describing them. Override it for another layout."""
+        write_weights(self.trainable(), folder)
+
+    def read(self, folder: Path) -> None:
+        """Take the weights alone: what ``load`` does once it knows that they are this backbone's."""
         read_weights(self.trainable(), folder, component=self.name, plugin=self.plugin)
 
     def __call__(self, image: Any, task: str, **settings: Any) -> Any:
         """``image`` restored: a Pillow image, a numpy array or a tensor of any size, given back as the same type.
 
         Args:
-            image: As for ``Degradation.__call__``.
+            image: As for ``Degradation.__call__``. What is larger than ``capabilities.largest_side`` comes in tiles
+                that fade into each other.
             task: What is to be removed, such as ``haze``.
-            **settings: ``prompt``, ``steps``, ``guidance`` and ``seed`` of ``restore``.
+            **settings: ``prompt``, ``steps``, ``guidance`` and ``seed`` of ``restore``; ``tile`` (pixels, ``auto`` or
+                ``off``), ``overlap`` (pixels) and ``batch``.
 
         Raises:
             RRFrameError: The image is of no known form, or what came out is not finite.
@@ -247,27 +272,31 @@ class Backbone(Component):
             torch.manual_seed(self.seed)
             return self.build()
 
-    def _opened(self, checkpoint: Path | None) -> nn.Module:
+    def _begin(self, checkpoint: Path | None) -> None:
+        """Make the network with the weights at ``checkpoint``, or fresh ones."""
         if checkpoint is None:
-            return self._fresh()
-        if not (checkpoint / DESCRIPTION).is_file():
-            return self.open(checkpoint)
-        base = self._is_own(checkpoint).get("checkpoint")
-        network = self._opened(Path(base) if base else None)
-        read_weights(network, checkpoint, component=self.name, plugin=self.plugin)
-        return network
+            self._network = self._fresh()
+        elif not is_saved(checkpoint):
+            self._network = self.open(checkpoint)
+        else:
+            described = self._described_in(checkpoint)
+            self._begin(None if described.get("whole") else _base(described))
+            self.load(checkpoint)
 
     def _base_params(self) -> dict[str, Any]:
-        """The params without the trained weights: what they were trained from stays."""
-        checkpoint = self.checkpoint
+        """The params, with the checkpoint that the trained weights were added to."""
         params = self.params()
-        while checkpoint is not None and (checkpoint / DESCRIPTION).is_file():
-            params["checkpoint"] = self._is_own(checkpoint).get("checkpoint")
-            checkpoint = Path(params["checkpoint"]) if params["checkpoint"] else None
-        del params["device"]  # where it ran says nothing about where it will run
-        return params
+        base = self.checkpoint
+        while base is not None and is_saved(base):
+            described = self._described_in(base)
+            if described.get("whole"):
+                break
+            base = _base(described)
+        params["checkpoint"] = None if base is None else str(base)
+        # Where it ran says nothing about where it will run, and a file may not allow itself to be a pickle.
+        return {name: value for name, value in params.items() if name not in _NEVER_SAVED}
 
-    def _is_own(self, folder: Path) -> dict[str, Any]:
+    def _described_in(self, folder: Path) -> dict[str, Any]:
         described = _described(folder)
         if described.get("use") not in (None, self.name):
             raise RRFrameError(
@@ -276,7 +305,7 @@ class Backbone(Component):
                 plugin=self.plugin,
                 hint=f"use {described['use']}, or another checkpoint",
             )
-        return dict(described.get("params", {}))
+        return described
 
     @model_validator(mode="before")
     @classmethod
@@ -287,7 +316,19 @@ class Backbone(Component):
             saved = _described(Path(given["checkpoint"])).get("params", {})
         except RRFrameError:  # told at first use: a recipe is valid on a machine that has not the weights
             return given
-        return {**{name: value for name, value in saved.items() if name in cls.model_fields}, **given}
+        known = cls.model_fields.keys() - _NEVER_SAVED
+        return {**{name: value for name, value in saved.items() if name in known}, **given}
+
+
+def is_saved(checkpoint: Path) -> bool:
+    """Whether ``checkpoint`` is a folder that ``Backbone.save`` wrote, rather than published weights."""
+    return (checkpoint / DESCRIPTION).is_file()
+
+
+def _base(described: Mapping[str, Any]) -> Path | None:
+    """The checkpoint that saved weights were added to."""
+    base = described.get("params", {}).get("checkpoint")
+    return Path(base) if base else None
 
 
 def _described(folder: Path) -> dict[str, Any]:
@@ -297,4 +338,6 @@ def _described(folder: Path) -> dict[str, Any]:
         return {}
     except (OSError, ValueError) as error:
         raise RRFrameError(f"{folder / DESCRIPTION} cannot be read: {error}") from error
-    return described if isinstance(described, dict) else {}
+    if not isinstance(described, dict) or not isinstance(described.get("params", {}), dict):
+        raise RRFrameError(f"{folder / DESCRIPTION} describes no saved weights")
+    return described

@@ -1,4 +1,4 @@
-"""Trying a degradation on whatever image is at hand, from Python."""
+"""Trying a component on whatever image is at hand, from Python."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rrframe.contracts.cue import Cue, Cues
 from rrframe.contracts.degradation import Degradation, check_severity
 from rrframe.errors import RRFrameError
 from rrframe.imaging.layout import to_batch, to_pixels
+from rrframe.imaging.tiles import Tiling
 from rrframe.manager import get_manager
 from rrframe.rng import Key
 
@@ -74,14 +75,72 @@ def degrade_any(component: Degradation, image: Any, *, severity: float | None, s
     return give_back(chain.apply(images, draws, found))
 
 
-def restore_any(backbone: Backbone, image: Any, task: str, **settings: Any) -> Any:
+def restore_any(
+    backbone: Backbone, image: Any, task: str, *, tile: int | str = "auto", overlap: int | None = None, **settings: Any
+) -> Any:
     """``Backbone.__call__``, where it is documented."""
     images, give_back = as_batch(image)
-    with torch.inference_mode():
-        restored = backbone.restore(images, task, **settings)
+    restored = restore_batch(backbone, images, task, tiling_of(backbone, tile, overlap), **settings)
     if not bool(restored.isfinite().all()):
         raise RRFrameError("the restored image is not finite", component=backbone.name, plugin=backbone.plugin)
     return give_back(restored)
+
+
+def tiling_of(backbone: Backbone, tile: int | str = "auto", overlap: int | None = None) -> Tiling:
+    """How ``backbone`` takes images that are large.
+
+    Args:
+        backbone: What restores.
+        tile: The longest side of a tile in pixels; ``auto`` for what the backbone says, ``off`` for no tiles.
+        overlap: In pixels; by default an eighth of the tile.
+
+    Raises:
+        RRFrameError: The backbone does not take tiles of that size.
+    """
+    capabilities = backbone.capabilities
+    side = {"auto": capabilities.largest_side, "off": None}.get(str(tile)) if isinstance(tile, str) else tile
+    if isinstance(tile, str) and tile not in ("auto", "off"):
+        raise RRFrameError(f"a tile is auto, off or a number of pixels, not {tile!r}")
+    if isinstance(tile, int) and capabilities.largest_side and tile > capabilities.largest_side:
+        raise RRFrameError(
+            f"it takes at most {capabilities.largest_side} pixels a side, less than tiles of {tile}",
+            component=backbone.name,
+            plugin=backbone.plugin,
+        )
+    return Tiling(side, overlap, capabilities.multiple)
+
+
+def restore_batch(
+    backbone: Backbone, images: torch.Tensor, task: str, tiling: Tiling, *, batch: int | None = None, **settings: Any
+) -> torch.Tensor:
+    """``images`` ``[B, 3, H, W]`` float32 in [0, 1], encoded sRGB, of any size, restored; what comes out may not be
+    finite.
+
+    Args:
+        backbone: What restores.
+        images: All of one size.
+        task: What is to be removed.
+        tiling: How large ones are cut.
+        batch: How many images or tiles go through together.
+        **settings: ``prompt``, ``steps``, ``guidance`` and ``seed`` of ``Backbone.restore``.
+
+    Raises:
+        RRFrameError: The backbone failed, or gave another size.
+    """
+
+    def restore(some: torch.Tensor) -> torch.Tensor:
+        with attributed(backbone, "restoring"):
+            restored = backbone.restore(some, task, **settings)
+        if restored.shape != some.shape:
+            raise RRFrameError(
+                f"it gave {tuple(restored.shape)} for {tuple(some.shape)}",
+                component=backbone.name,
+                plugin=backbone.plugin,
+            )
+        return restored.to(some)
+
+    with torch.inference_mode():
+        return tiling.apply(images, restore, batch)
 
 
 def image_key(seed: int, index: int | str = 0, variant: int = 0) -> Key:
@@ -144,6 +203,9 @@ def _from_array(image: np.ndarray) -> tuple[torch.Tensor, Callable[[torch.Tensor
 def _from_pillow(image: Any) -> tuple[torch.Tensor, Callable[[torch.Tensor], Any]]:
     from PIL import Image
 
+    if image.mode.startswith("I;16"):  # which Pillow would cut off at 255
+        images, give_back_array = _from_array(np.asarray(image, dtype=np.uint16))
+        return images, lambda done: Image.fromarray(give_back_array(done))
     alpha = image.getchannel("A") if "A" in image.getbands() else None
 
     def give_back(done: torch.Tensor) -> Image.Image:
