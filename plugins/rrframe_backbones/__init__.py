@@ -10,6 +10,11 @@ from rrframe import Spec, hookimpl
 @hookimpl
 def register_backbones() -> Iterable[Spec]:
     yield Spec(
+        "backbone/chain",
+        "rrframe_backbones.chain:ChainOfBackbones",
+        "One backbone for each task, behind one name.",
+    )
+    yield Spec(
         "backbone/nafnet",
         "rrframe_backbones.nafnet:NAFNetRestorer",
         "A small convolutional restorer that trains from nothing, told which task to do.",

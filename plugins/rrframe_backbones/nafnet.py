@@ -3,32 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from pathlib import Path
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
+from pydantic import model_validator
 from torch import nn
 from torch.nn import functional
 
-from rrframe import Backbone, Capabilities, Pairs
+from rrframe import Backbone, Capabilities, Pairs, RRFrameError
+from rrframe.contracts.backbone import is_saved
+from rrframe.contracts.weights import read_tensors
+from rrframe.errors import did_you_mean
 
-# width, blocks of each encoder, blocks in the middle, blocks of each decoder
-_PRESETS = {
-    "tiny": (8, (1, 1), 1, (1, 1)),
-    "small": (16, (1, 1, 2), 2, (1, 1, 1)),
-    "32": (32, (1, 1, 1, 28), 1, (1, 1, 1, 1)),
-    "64": (64, (1, 1, 1, 28), 1, (1, 1, 1, 1)),
+
+class Layout(NamedTuple):
+    """Width and depth of a NAFNet.
+
+    Args:
+        width: Channels of the first stage; each next has twice as many.
+        encoders: Blocks of each stage on the way down.
+        middle: Blocks at the bottom.
+        decoders: Blocks of each stage on the way up.
+    """
+
+    width: int
+    encoders: tuple[int, ...]
+    middle: int
+    decoders: tuple[int, ...]
+
+
+# The published layouts are those of the option files of the authors' repository.
+_SIDD, _GOPRO = ((2, 2, 4, 8), 12, (2, 2, 2, 2)), ((1, 1, 1, 28), 1, (1, 1, 1, 1))
+PRESETS = {
+    "tiny": Layout(8, (1, 1), 1, (1, 1)),
+    "small": Layout(16, (1, 1, 2), 2, (1, 1, 1)),
+    "32": Layout(32, *_SIDD),
+    "64": Layout(64, *_SIDD),
+    "32-gopro": Layout(32, *_GOPRO),
+    "64-gopro": Layout(64, *_GOPRO),
 }
 
 
 class NAFNetRestorer(Backbone):
     """NAFNet, a U-Net of blocks without activations, which gives the difference to the degraded image in one pass.
 
-    Source: Chen, Chu, Zhang, Sun 2022, "Simple Baselines for Image Restoration" (arXiv 2204.04676); the presets ``32``
-    and ``64`` have the widths and depths of the published denoising and deblurring networks.
+    Untrained, it changes nothing. It loads the published weights (NAFNet-SIDD-width32 and its like) with the layout
+    that their names tell, ``preset`` aside; they come as pickles, so with ``allow_pickle``.
+
+    Source: Chen, Chu, Zhang, Sun 2022, "Simple Baselines for Image Restoration" (arXiv 2204.04676). ``32`` and ``64``
+    are the denoising networks that they trained on SIDD, ``32-gopro`` and ``64-gopro`` the deblurring ones. What tells
+    the tasks apart, a scale and a shift of the features at the bottom, is not theirs.
+    Cannot: average over windows, as the authors do to deblur pictures larger than those they trained on.
     """
 
-    preset: Literal["tiny", "small", "32", "64"] = "small"
-    """Width and depth."""
+    checked_with: ClassVar[dict[str, Any]] = {"preset": "tiny"}
+
+    preset: Literal["tiny", "small", "32", "64", "32-gopro", "64-gopro"] = "small"
+    """Width and depth of a network that starts from nothing."""
     tasks: tuple[str, ...] = (
         "blur",
         "compression",
@@ -40,14 +72,20 @@ class NAFNetRestorer(Backbone):
         "rain",
         "reflection",
     )
-    """The tasks that it is told apart by; none for published weights, which know of one only."""
+    """The tasks that it is told apart by. With none it takes any and treats all alike, as published weights do."""
 
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(tasks=frozenset(self.tasks) or None, largest_side=1024, multiple=16)
 
     def build(self) -> nn.Module:
-        return NAFNet(*_PRESETS[self.preset], tasks=len(self.tasks))
+        layout = PRESETS[self.preset]
+        if self.checkpoint is not None:
+            tensors = read_tensors(
+                self.checkpoint, allow_pickle=self.allow_pickle, component=self.name, plugin=self.plugin
+            )
+            layout = layout_of(tensors) or layout
+        return NAFNet(layout, tasks=len(self.tasks))
 
     def encode(self, pairs: Pairs) -> dict[str, torch.Tensor]:
         numbers = torch.tensor([self._number(task) for task in pairs.tasks])
@@ -63,24 +101,53 @@ class NAFNetRestorer(Backbone):
         return restored.float().clamp(0, 1).to(images.device)
 
     def _number(self, task: str) -> int:
+        if self.tasks and task not in self.tasks:
+            raise RRFrameError(
+                f"it was not made for the task {task!r}",
+                component=self.name,
+                plugin=self.plugin,
+                hint=did_you_mean(task, self.tasks),
+            )
         return self.tasks.index(task) if self.tasks else 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _published_weights_know_no_tasks(cls, given: Any) -> Any:
+        checkpoint = given.get("checkpoint") if isinstance(given, Mapping) else None
+        if isinstance(checkpoint, (str, Path)) and not is_saved(Path(checkpoint)):
+            return {"tasks": (), **given}
+        return given
+
+
+def layout_of(tensors: Mapping[str, torch.Tensor]) -> Layout | None:
+    """The layout of the network that ``tensors`` were saved from, as their names tell; ``None`` if that was none."""
+    intro = tensors.get("intro.weight")
+    if intro is None or intro.ndim != 4:
+        return None
+    names = [name.split(".") for name in tensors]
+
+    def count(*prefix: str) -> int:
+        numbers = (
+            name[len(prefix)] for name in names if tuple(name[: len(prefix)]) == prefix and len(name) > len(prefix)
+        )
+        return 1 + max((int(number) for number in numbers if number.isdigit()), default=-1)
+
+    stages = [str(stage) for stage in range(count("downs"))]
+    encoders, decoders = (tuple(count(side, stage) for stage in stages) for side in ("encoders", "decoders"))
+    return Layout(len(intro), encoders, count("middle_blks"), decoders)
 
 
 class NAFNet(nn.Module):
     """The network; names of modules are those of the published weights.
 
     Args:
-        width: Channels of the first stage; each next has twice as many.
-        encoders: Blocks of each stage on the way down.
-        middle: Blocks at the bottom.
-        decoders: Blocks of each stage on the way up.
+        layout: Its width and depth.
         tasks: How many tasks it is told apart by; 0 for none.
     """
 
-    def __init__(
-        self, width: int, encoders: tuple[int, ...], middle: int, decoders: tuple[int, ...], tasks: int = 0
-    ) -> None:
+    def __init__(self, layout: Layout, tasks: int = 0) -> None:
         super().__init__()
+        width, encoders, middle, decoders = layout
         self.intro = nn.Conv2d(3, width, 3, padding=1)
         self.ending = nn.Conv2d(width, 3, 3, padding=1)
         widths = [width * 2**stage for stage in range(len(encoders) + 1)]
@@ -92,8 +159,8 @@ class NAFNet(nn.Module):
         )
         self.decoders = nn.ModuleList(_blocks(*stage) for stage in zip(widths[-2::-1], decoders, strict=True))
         self.task = nn.Embedding(tasks, 2 * widths[-1]) if tasks else None
-        if self.task is not None:
-            nn.init.zeros_(self.task.weight)
+        for parameter in (*self.ending.parameters(), *(self.task.parameters() if self.task else ())):
+            nn.init.zeros_(parameter)
 
     def forward(self, images: torch.Tensor, task: torch.Tensor) -> torch.Tensor:
         """``[B, 3, H, W]`` of any size, and the number of each one's task ``[B]``, to ``[B, 3, H, W]``."""

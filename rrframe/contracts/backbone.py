@@ -160,9 +160,7 @@ class Backbone(Component):
             RRFrameError: They cannot be read, or are another network's, with what is missing, extra and misshapen.
         """
         network = self._fresh()
-        read_weights(
-            network, checkpoint, allow_pickle=self.allow_pickle, component=self.name, plugin=self.plugin
-        )
+        read_weights(network, checkpoint, allow_pickle=self.allow_pickle, component=self.name, plugin=self.plugin)
         return network
 
     # What comes from the host
@@ -236,7 +234,7 @@ class Backbone(Component):
         Raises:
             RRFrameError: They cannot be read, or are another network's.
         """
-        self._described_in(folder)
+        self.described_in(folder)
         self.read(folder)
 
     def write(self, folder: Path) -> None:
@@ -246,6 +244,22 @@ class Backbone(Component):
     def read(self, folder: Path) -> None:
         """Take the weights alone: what ``load`` does once it knows that they are this backbone's."""
         read_weights(self.trainable(), folder, component=self.name, plugin=self.plugin)
+
+    def described_in(self, folder: Path) -> dict[str, Any]:
+        """What ``save`` noted in ``folder``: ``use``, ``plugin``, ``whole`` and ``params``. Nothing, if nothing did.
+
+        Raises:
+            RRFrameError: It is another backbone's, or cannot be read.
+        """
+        described = _described(folder)
+        if described.get("use") not in (None, self.name):
+            raise RRFrameError(
+                f"{folder} holds weights of {described['use']}",
+                component=self.name,
+                plugin=self.plugin,
+                hint=f"use {described['use']}, or another checkpoint",
+            )
+        return described
 
     def __call__(self, image: Any, task: str, **settings: Any) -> Any:
         """``image`` restored: a Pillow image, a numpy array or a tensor of any size, given back as the same type.
@@ -279,7 +293,7 @@ class Backbone(Component):
         elif not is_saved(checkpoint):
             self._network = self.open(checkpoint)
         else:
-            described = self._described_in(checkpoint)
+            described = self.described_in(checkpoint)
             self._begin(None if described.get("whole") else _base(described))
             self.load(checkpoint)
 
@@ -288,24 +302,13 @@ class Backbone(Component):
         params = self.params()
         base = self.checkpoint
         while base is not None and is_saved(base):
-            described = self._described_in(base)
+            described = self.described_in(base)
             if described.get("whole"):
                 break
             base = _base(described)
         params["checkpoint"] = None if base is None else str(base)
         # Where it ran says nothing about where it will run, and a file may not allow itself to be a pickle.
         return {name: value for name, value in params.items() if name not in _NEVER_SAVED}
-
-    def _described_in(self, folder: Path) -> dict[str, Any]:
-        described = _described(folder)
-        if described.get("use") not in (None, self.name):
-            raise RRFrameError(
-                f"{folder} holds weights of {described['use']}",
-                component=self.name,
-                plugin=self.plugin,
-                hint=f"use {described['use']}, or another checkpoint",
-            )
-        return described
 
     @model_validator(mode="before")
     @classmethod

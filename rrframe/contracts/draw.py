@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -119,8 +120,8 @@ class Noise:
 
     def select(self, indices: Sequence[int]) -> Noise:
         """The noise of some of the images, each going on from where it is."""
-        chosen = Noise((), self._device)
-        chosen._generators = [self._generators[index] for index in indices]
+        chosen = copy.copy(self)
+        chosen._streams = [self._streams[index] for index in indices]
         return chosen
 
     def _fields(self, like: torch.Tensor, channels: int | None, law: str) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,18 +26,19 @@ def write_weights(network: nn.Module, folder: Path) -> None:
     save_torch_state_dict(network.state_dict(), folder, filename_pattern="model{suffix}.safetensors")
 
 
-def read_weights(network: nn.Module, path: Path, **context: Any) -> None:
+def read_weights(network: nn.Module, path: Path, *, allow_pickle: bool = False, **context: Any) -> None:
     """Fill ``network`` with the tensors at ``path``, all of them and no others.
 
     Args:
         network: On any device, the meta device included; its dtype stays.
         path: A safetensors file, or a folder of them.
+        allow_pickle: Read pickles too, with ``weights_only=True``.
         context: What an ``RRFrameError`` takes, such as ``component``.
 
     Raises:
         RRFrameError: They cannot be read, or do not fit.
     """
-    fit(network, read_tensors(path, **context), path, **context)
+    fit(network, read_tensors(path, allow_pickle=allow_pickle, **context), path, **context)
 
 
 def read_tensors(path: Path, *, allow_pickle: bool = False, **context: Any) -> dict[str, torch.Tensor]:
@@ -77,6 +79,15 @@ def is_pickle(file: Path) -> bool:
     return file.suffix in _PICKLES
 
 
+def damaged(file: Path, error: Exception, **context: Any) -> RRFrameError:
+    """What to raise when reading the safetensors ``file`` failed with ``error``."""
+    return RRFrameError(
+        f"{file} cannot be read as safetensors: {error}",
+        hint="it may have been cut short on its way: compare its size, and fetch it again",
+        **context,
+    )
+
+
 def fit(network: nn.Module, tensors: Mapping[str, torch.Tensor], path: Path, **context: Any) -> None:
     """Fill ``network`` with ``tensors``, which came from ``path``.
 
@@ -113,23 +124,20 @@ def _read(file: Path, allow_pickle: bool, context: dict[str, Any]) -> dict[str, 
         if not allow_pickle:
             raise RRFrameError(
                 f"{file} is a pickle, which can run code when it is read",
-                hint="take the safetensors file of the same weights, or allow pickles if you trust it: --allow-pickle",
+                hint="take the safetensors file of the same weights, or, if you trust it, set allow_pickle",
                 **context,
             )
         return _unpickled(file, context)
     try:
         return load_file(file)
     except (OSError, SafetensorError, ValueError) as error:
-        raise RRFrameError(
-            f"{file} cannot be read as safetensors: {error}",
-            hint="it may have been cut short on its way: compare its size, and fetch it again",
-            **context,
-        ) from error
+        raise damaged(file, error, **context) from error
 
 
 def _unpickled(file: Path, context: dict[str, Any]) -> dict[str, torch.Tensor]:
     try:
-        found = torch.load(file, map_location="cpu", weights_only=True)
+        # a zip archive is mapped, so that a large one is read as its tensors are used; old files are no archives
+        found = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
     except Exception as error:  # a pickle may hold anything
         said = str(error).partition("\n")[0]
         raise RRFrameError(f"{file} holds more than weights, or is damaged: {said}", **context) from error
