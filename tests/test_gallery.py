@@ -1,4 +1,4 @@
-"""The gallery: every degradation on a photograph, as one page."""
+"""The gallery: every degradation and effect on a photograph, as one page."""
 
 from __future__ import annotations
 
@@ -34,24 +34,45 @@ def test_a_row_for_every_degradation(picture, tmp_path, photo, rrframe_cli):
     done = rrframe_cli("gallery", picture, "out.html", "--size", 256)
     assert done.returncode == 0, done.stderr
     page = assert_self_contained((tmp_path / "out.html").read_text())
-    names = list(get_manager().table("degradation"))
-    assert len(names) >= 3
+    names = list(get_manager().table("degradation", "effect"))
+    assert {"blur/clip", "effect/region", "flare/lens"} <= set(names)
     waiting = {"lowlight/learned", "reflection/learned"} & set(names)  # for weights of the user's own
     shown = [name for name in names if name not in waiting]
     assert set(page.pictures) == {_anchor(name) for name in shown}
     assert all(name in page.words for name in waiting)
     for name in shown:
-        clean, *severities = [pixels_of(image) for image in page.pictures[_anchor(name)]]
+        clean, *degraded = [pixels_of(image) for image in page.pictures[_anchor(name)]]
         assert clean.shape == (256, 256, 3)
-        assert len(severities) == 5
-        distances = [psnr(clean, pixels) for pixels in severities]
+        assert len(degraded) == 5
+        assert name in page.words
+        if name == "effect/augment":  # whose libraries know no severity
+            continue
+        distances = [psnr(clean, pixels) for pixels in degraded]
         assert distances[0] > 38, f"{name} at severity 0 is {distances[0]:.1f} dB from the clean picture"
         assert distances[0] > distances[2] > distances[4], f"{name} does not grow with severity: {distances}"
-        assert name in page.words
     assert "quality" in page.words
     assert "100 to 15" in page.words
+    assert "a stand-in for the frames of a clip" in page.text
+    assert {"compression/jpeg quality", "compression/jpeg#2 quality"} <= set(page.words)  # of effect/repeat
+    assert "chain: [{use: blur/gaussian}]" in page.words
     assert "Koschmieder 1924" in page.text
     assert f"{len(shown)} of {len(names)} degradations" in done.stdout
+
+
+def test_the_clean_side_is_shown_where_it_changes(tmp_path):
+    Image.new("RGB", (96, 64), (60, 60, 70)).save(tmp_path / "dusk.png")  # no lamp: one is drawn into both sides
+    out = tmp_path / "out.html"
+    done = _in_this_process(tmp_path / "dusk.png", out, "--only", "flare/streak", "--only", "noise/gaussian")
+    assert done.exit_code == 0, done.output
+    page = assert_self_contained(out.read_text())
+    assert len(page.pictures["noise-gaussian"]) == 6
+    clean, *shown = [pixels_of(image) for image in page.pictures["flare-streak"]]
+    degraded, targets = shown[:5], shown[5:]
+    assert len(targets) == 5
+    assert all(psnr(clean, target) < 45 for target in targets)
+    assert psnr(degraded[0], targets[0]) > 40 > psnr(degraded[4], targets[4])
+    told = page.text.partition("flare/streak")[2]
+    assert "Clean side at 0.5" in told
 
 
 def test_options_choose_what_is_shown(picture, tmp_path, rrframe_cli):

@@ -21,7 +21,7 @@ class Maybe(Effect):
     Source: every augmentation library's ``p``; here the choice is kept in the record.
     """
 
-    checked_with: ClassVar[dict[str, Any]] = {"chain": _EXAMPLES[:1]}
+    checked_with: ClassVar[dict[str, Any]] = {"chain": _EXAMPLES[:1], "p": 0.9}
     p: float = Field(0.5, ge=0, le=1, description="the share of images that the chain is applied to")
     chain: Chain
     """What is applied."""
@@ -38,7 +38,7 @@ class Repeat(Effect):
     Source: Wang et al. 2021, "Real-ESRGAN", section 3.1, whose chain is applied twice.
     """
 
-    checked_with: ClassVar[dict[str, Any]] = {"chain": _EXAMPLES[:1]}
+    checked_with: ClassVar[dict[str, Any]] = {"chain": _EXAMPLES[1:]}
     times: Dial = integers(1, 3, mild=1, low=0, high=100, about="how often")
     chain: Chain
     """What is applied."""

@@ -29,7 +29,7 @@ class Region(Effect):
     Cannot: follow the outline of things with drawn shapes; take a cue for that.
     """
 
-    checked_with: ClassVar[dict[str, Any]] = {"chain": [{"use": "noise/poisson-gaussian"}]}
+    checked_with: ClassVar[dict[str, Any]] = {"chain": [{"use": "blur/gaussian"}]}
     cue: str | None = Field(None, min_length=1, description="take these segments, such as segments; by default shapes")
     area: Dial = uniform(0.2, 0.7, low=0.0, high=1.0, about="share of the image")
     feather: Dial = uniform(2.0, 8.0, low=0.0, high=200.0, unit="px", about="edge, were the shorter side 1000 px")

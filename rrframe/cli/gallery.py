@@ -1,4 +1,4 @@
-"""``rrframe gallery``: every degradation on one photograph, as a page."""
+"""``rrframe gallery``: every degradation and effect on one photograph, as a page."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: str) -> 
 def command(
     image: Path, out: Path, only: tuple[str, ...], severities: list[float], size: int, seed: int, strict: bool
 ) -> None:
-    """Show every installed degradation on IMAGE, from mild to severe, as one page: OUT."""
+    """Show every installed degradation and effect on IMAGE, from mild to severe, as one page: OUT."""
     entries = _chosen(only)
     gallery = Gallery(shrink(read_photograph(image).pixels, size), severities, seed)
     console = Console(highlight=False, soft_wrap=True)
@@ -57,7 +57,7 @@ def command(
 
 
 def _chosen(only: Sequence[str]) -> list[Entry]:
-    table = get_manager().table("degradation")
+    table = get_manager().table("degradation", "effect")
     for pattern in only:
         if not any(_matches(name, pattern) for name in table):
             hint = did_you_mean(pattern, table, listing="rrframe plugins --kind degradation")

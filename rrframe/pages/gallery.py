@@ -1,28 +1,31 @@
-"""The gallery: degradations on one photograph, from mild to severe."""
+"""The gallery: degradations and effects on one photograph, from mild to severe."""
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
 import torch
+import yaml
 
 from rrframe.contracts.chain import Chain
 from rrframe.contracts.component import create
-from rrframe.contracts.cue import PARTNER, Cues
+from rrframe.contracts.cue import Cues
 from rrframe.contracts.degradation import Degradation, check_severity
 from rrframe.contracts.dials import Dial
 from rrframe.contracts.draw import Draw
+from rrframe.contracts.effect import Effect
+from rrframe.contracts.stand_ins import STAND_INS, stand_in
 from rrframe.contracts.trying import compute_cues, default_provider, image_key
 from rrframe.errors import RRFrameError, RRFrameErrors
 from rrframe.imaging.layout import to_batch, to_pixels
-from rrframe.manager import Entry
+from rrframe.manager import Entry, get_manager
 from rrframe.pages.notes import notes_of
 from rrframe.pages.page import Page
-from rrframe.pages.pictures import Picture, picture
+from rrframe.pages.pictures import picture
 from rrframe.pages.pieces import Cell, Facts, Piece, Section, Strip, Table, Text
 
 
@@ -47,23 +50,29 @@ class Gallery:
         """Those that need params of the user's own, such as a file of weights, and which."""
         self._images = to_batch(pixels)
         self._clean = to_pixels(self._images[0])
-        # No component provides a second picture: the mirrored first one stands in.
-        self._maps: dict[str, torch.Tensor] = {PARTNER: self._images.flip(-1)}
+        self._maps: dict[str, torch.Tensor] = {}
         self._categories: defaultdict[str, list[Section]] = defaultdict(list)
 
     def add(self, entry: Entry) -> Iterator[float]:
-        """Add a row, and tell of each severity once it is done. A degradation that fails gets a row with the reason."""
+        """Add a row, and tell of each severity once it is done. A degradation that fails gets a row with the reason.
+
+        One that needs params is made from those that it is checked with, its ``checked_with``. Where it changes the
+        clean side too, that is shown below.
+        """
         category, pieces, tags = entry.spec.name.split("/")[0], cast(list[Piece], []), cast(list[str], [])
         try:
-            step = cast(Degradation, create(entry.spec.name, kinds=(entry.kind,)))
-            category, tags = step.category, [f"{step.light} light", *(f"needs {cue}" for cue in sorted(step.needs()))]
-            draws, pictures = [], [picture(self._clean, "The clean picture", "Clean")]
+            params = getattr(get_manager().load(entry), "checked_with", {})
+            step = cast(Degradation, create(entry.spec.name, params, kinds=(entry.kind,)))
+            category = step.category if entry.kind == "degradation" else category
+            tags = [f"{step.light} light", *(f"needs {cue}" for cue in sorted(step.needs()))]
+            draws, done, targets = list[Draw](), list[np.ndarray](), list[np.ndarray]()
             for severity in self.severities:
-                draw, shown = self._degraded(step, severity)
+                draw, degraded, target = self._pair(step, severity)
                 draws.append(draw)
-                pictures.append(shown)
+                done.append(degraded)
+                targets.append(target)
                 yield severity
-            pieces = [Strip(f"{step.name} by severity", pictures), self._dials(step, draws), Facts(_about(step))]
+            pieces = [*self._strips(step, done, targets), *self._dials(step, draws), Facts(_about(step, params))]
         except RRFrameErrors as error:  # made from no params
             self.waiting[entry.spec.name] = str(error)
             pieces = [Text(str(error))]
@@ -81,48 +90,84 @@ class Gallery:
         height, width = self._clean.shape[:2]
         rows = sum(map(len, self._categories.values()))
         intro = (
-            f"{rows} degradation{'s' if rows != 1 else ''} from mild to severe, with the PSNR to the clean picture. "
+            f"{rows} degradation{'s' if rows != 1 else ''} from mild to severe, with the PSNR to the clean side. "
             "Press a picture to see it at 100 %, then walk along its row with the arrow keys."
         )
         facts: dict[str, Cell] = {"Picture": name, "Shown at": f"{width} × {height}", "Seed": str(self.seed)}
         sections = [Section(category, rows) for category, rows in sorted(self._categories.items())]
         return Page(f"Degradations of {name}", sections, intro, facts)
 
-    def _degraded(self, step: Degradation, severity: float) -> tuple[Draw, Picture]:
+    def _pair(self, step: Degradation, severity: float) -> tuple[Draw, np.ndarray, np.ndarray]:
+        """What was drawn at ``severity``, and both sides of the pair that comes of it."""
         chain = Chain((step,))
-        draw = chain.draw(image_key(self.seed), severity)
+        draw, cues = chain.draw(image_key(self.seed), severity), self._cues(step)
         with torch.inference_mode():
-            done = chain.apply(self._images, [draw], self._cues(step))
+            degraded = self._sound(step, chain.apply(self._images, [draw], cues))
+            target = self._clean
+            if chain.retargets():
+                target = self._sound(step, chain.retarget(self._images, [draw], cues))
+        return draw.steps[0], degraded, target
+
+    def _sound(self, step: Degradation, done: torch.Tensor) -> np.ndarray:
         if done.shape != self._images.shape:
             raise RRFrameError(
                 f"it gave {tuple(done.shape)} for {tuple(self._images.shape)}", component=step.name, plugin=step.plugin
             )
         if not bool(done.isfinite().all()):
             raise RRFrameError("it gave values that are not finite", component=step.name, plugin=step.plugin)
-        pixels = to_pixels(done[0])
-        alt = f"{step.name} at severity {severity:g}"
-        return draw.steps[0], picture(pixels, alt, f"Severity {severity:g}", _psnr(pixels, self._clean))
+        return to_pixels(done[0])
+
+    def _strips(self, step: Degradation, done: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> Iterator[Piece]:
+        shown, cleaned = [picture(self._clean, "The clean picture", "Clean")], []
+        for severity, pixels, target in zip(self.severities, done, targets, strict=True):
+            alt, caption = f"{step.name} at severity {severity:g}", f"Severity {severity:g}"
+            shown.append(picture(pixels, alt, caption, _psnr(pixels, target)))
+            cleaned.append(picture(target, f"The clean side of {alt}", f"Clean side at {severity:g}"))
+        yield Strip(f"{step.name} by severity", shown)
+        if any(not np.array_equal(target, self._clean) for target in targets):
+            yield Text("The clean side of the pair changes too. What is to come out of a restoration:", "quiet")
+            yield Strip(f"The clean side of {step.name} by severity", cleaned)
 
     def _cues(self, step: Degradation) -> Cues:
         for name in step.needs() - self._maps.keys():
-            self._maps[name] = getattr(compute_cues([name], self._images, ["0"]), name)
+            if name in STAND_INS:
+                self._maps[name] = stand_in(name, self._images)
+            else:
+                self._maps[name] = getattr(compute_cues([name], self._images, ["0"]), name)
         return Cues({name: self._maps[name] for name in step.needs()})
 
-    def _dials(self, step: Degradation, draws: Sequence[Draw]) -> Table:
+    def _dials(self, step: Degradation, draws: Sequence[Draw]) -> Iterator[Table]:
         columns = ["Dial", *(f"{severity:g}" for severity in self.severities), "Drawn from", "Mild to severe", "About"]
-        dials = step.dials()
+        drawn = [{label: (value, dial) for label, value, dial in _settings(step, draw)} for draw in draws]
         rows: list[list[Cell]] = []
-        for name in dict.fromkeys([*dials, *(name for draw in draws for name in draw.values)]):
-            values = [_cell(draw.values.get(name)) for draw in draws]
-            rows.append([name, *values, *(_range(dials[name]) if name in dials else ("the other dials", "", ""))])
-        return Table(f"What the dials of {step.name} are set to at each severity", columns, rows, sortable=False)
+        for label in dict.fromkeys(label for settings in drawn for label in settings):
+            dial = next(settings[label][1] for settings in drawn if label in settings)
+            values = [_cell(settings[label][0]) if label in settings else None for settings in drawn]
+            rows.append([label, *values, *(_range(dial) if dial else ("the other dials", "", ""))])
+        if rows:
+            yield Table(f"What the dials of {step.name} are set to at each severity", columns, rows, sortable=False)
 
 
-def _about(step: Degradation) -> dict[str, Cell]:
+def _settings(step: Degradation, draw: Draw, prefix: str = "") -> Iterator[tuple[str, Any, Dial | None]]:
+    """What was drawn for ``step`` and all that it holds: what it is called, its value, and its dial if it has one."""
+    dials = step.dials()
+    for name in dict.fromkeys([*dials, *draw.values]):
+        yield f"{prefix}{name}", draw.values.get(name), dials.get(name)
+    if isinstance(step, Effect):
+        seen = Counter[str]()
+        for chain, inner in step.passed(draw):
+            for name, part, one in zip(chain.ids, chain.steps, inner.steps, strict=True):
+                seen[name] += 1
+                yield from _settings(part, one, f"{prefix}{name}{f'#{seen[name]}' if seen[name] > 1 else ''} ")
+
+
+def _about(step: Degradation, params: Mapping[str, Any]) -> dict[str, Cell]:
     facts: dict[str, Cell] = dict(notes_of(type(step)))
+    if params:
+        facts["Shown with"] = yaml.safe_dump(dict(params), default_flow_style=True, width=1000).strip()[1:-1]
     for cue in sorted(step.needs()):
-        if cue == PARTNER:
-            facts["Partner"] = "the picture itself, mirrored: a stand-in for a second photograph"
+        if cue in STAND_INS:
+            facts[cue.capitalize()] = STAND_INS[cue]
         else:
             entry = default_provider(cue).entry
             facts[cue.capitalize()] = f"{entry.spec.name}: {entry.spec.summary}" if entry else ""
