@@ -152,13 +152,23 @@ def _settings(step: Degradation, draw: Draw, prefix: str = "") -> Iterator[tuple
     """What was drawn for ``step`` and all that it holds: what it is called, its value, and its dial if it has one."""
     dials = step.dials()
     for name in dict.fromkeys([*dials, *draw.values]):
-        yield f"{prefix}{name}", draw.values.get(name), dials.get(name)
+        for label, value in _flat(f"{prefix}{name}", draw.values.get(name)):
+            yield label, value, dials.get(name)
     if isinstance(step, Effect):
         seen = Counter[str]()
         for chain, inner in step.passed(draw):
             for name, part, one in zip(chain.ids, chain.steps, inner.steps, strict=True):
                 seen[name] += 1
                 yield from _settings(part, one, f"{prefix}{name}{f'#{seen[name]}' if seen[name] > 1 else ''} ")
+
+
+def _flat(label: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Each value of nested mappings, with the names on the way to it."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _flat(f"{label} {name}", inner)
+    else:
+        yield label, value
 
 
 def _about(step: Degradation, params: Mapping[str, Any]) -> dict[str, Cell]:
