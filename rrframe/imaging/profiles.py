@@ -21,6 +21,19 @@ def is_foreign(profile: bytes | None) -> bool:
         return False
 
 
+def space_of(profile: bytes | None) -> str | None:
+    """Pillow's mode of the pixels that ``profile`` is for; ``None`` without one, or where it is broken."""
+    try:
+        return _conversion(profile)[0] if profile else None
+    except Exception:  # whatever the parser makes of a broken one
+        return None
+
+
+def srgb_profile() -> bytes:
+    """An ICC profile of sRGB."""
+    return bytes(_srgb().tobytes())
+
+
 def to_srgb(picture: Image.Image, profile: bytes | None, notes: list[str]) -> Image.Image:
     """``picture`` (any of Pillow's modes of eight bits without alpha) as RGB, encoded sRGB.
 

@@ -8,7 +8,9 @@ import os
 import stat
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -23,6 +25,8 @@ from rrframe.imaging.profiles import is_foreign, to_srgb
 # Pillow knows these by their first bytes and decodes them not at all or through another program (EPS by Ghostscript,
 # which nobody expects a folder of photographs to start).
 _NOT_DECODED = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
+GREY = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
+"""Pillow's modes without colour."""
 _WITHOUT_ALPHA = {"LA": "L", "RGBA": "RGB"}
 _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # EXIF orientation -> what turns the picture upright
     2: lambda pixels: cv2.flip(pixels, 1),
@@ -51,19 +55,82 @@ def read_photograph(path: str | os.PathLike[str], *, max_pixels: int = 100_000_0
     Raises:
         RRFrameError: It cannot be read, with a reason that tells a person what is wrong with it.
     """
-    name = os.fsencode(Path(path).name).decode("utf-8", "backslashreplace")  # a name may be no text at all
+    layers = read_layers(path, max_pixels=max_pixels)
+    notes = list(layers.notes)
+    pixels = layers.colour if layers.alpha is None else _over_white(layers.colour, layers.alpha, notes)
+    return Photograph(pixels=pixels, sha256=layers.sha256, notes=tuple(notes))
+
+
+@dataclass(frozen=True)
+class Layers:
+    """A picture as read, its alpha apart.
+
+    Args:
+        colour: ``[H, W, 3]`` uint8 or uint16, upright, encoded sRGB, or in the file's own profile where that was kept.
+        alpha: ``[H, W]`` of the same type, straight; ``None`` without.
+        header: What the file was opened as: its ``format``, ``mode``, ``info`` and ``getexif()``.
+        sha256: Of the file's bytes.
+        notes: What had to be done to get here.
+    """
+
+    colour: np.ndarray
+    alpha: np.ndarray | None
+    header: Image.Image | FloatTiff
+    sha256: str
+    notes: tuple[str, ...]
+
+
+def read_layers(
+    path: str | os.PathLike[str],
+    *,
+    max_pixels: int = 100_000_000,
+    keeps_profile: Callable[[bytes, str], bool] = lambda profile, mode: False,
+) -> Layers:
+    """The same as ``read_photograph`` with alpha apart.
+
+    Args:
+        path: A file.
+        max_pixels: More are refused.
+        keeps_profile: Called with the bytes of an ICC profile and Pillow's mode of the picture, says whether colours
+            are to stay in it.
+
+    Raises:
+        RRFrameError: It cannot be read, with a reason that tells a person what is wrong with it.
+    """
     notes: list[str] = []
-    try:
+    with _failures_told(path):
         data = _bytes_of(path)
         with _quiet:
-            pixels = _decode(data, max_pixels, notes)
+            colour, alpha, header = _decode(data, max_pixels, keeps_profile, notes)
+    return Layers(colour, alpha, header, hashlib.sha256(data).hexdigest(), tuple(notes))
+
+
+def measure(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """The height and width of the picture at ``path``, upright, by its header.
+
+    Raises:
+        RRFrameError: It cannot be read.
+    """
+    with _failures_told(path):
+        data = _bytes_of(path)
+        with _quiet:
+            header = _open(data)
+            sideways = _orientation(header, []) >= 5 and header.format != "TIFF"
+    width, height = header.size
+    return (width, height) if sideways else (height, width)
+
+
+@contextmanager
+def _failures_told(path: str | os.PathLike[str]) -> Iterator[None]:
+    name = os.fsencode(Path(path).name).decode("utf-8", "backslashreplace")  # a name may be no text at all
+    try:
+        yield
     except RRFrameError as error:
         raise RRFrameError(f"{name} {error.message}", hint=error.hint) from error.__cause__
     except MemoryError as error:
         raise RRFrameError(f"{name} needs more memory than there is", hint="use fewer workers") from error
     except Exception as error:  # decoders raise anything on damaged data
         raise RRFrameError(f"{name} {_damage(error)}") from error
-    return Photograph(pixels=pixels, sha256=hashlib.sha256(data).hexdigest(), notes=tuple(notes))
 
 
 def extensions() -> frozenset[str]:
@@ -98,7 +165,9 @@ def _bytes_of(path: str | os.PathLike[str]) -> bytes:
     return data
 
 
-def _decode(data: bytes, max_pixels: int, notes: list[str]) -> np.ndarray:
+def _decode(
+    data: bytes, max_pixels: int, keeps_profile: Callable[[bytes, str], bool], notes: list[str]
+) -> tuple[np.ndarray, np.ndarray | None, Image.Image | FloatTiff]:
     picture = _open(data)
     width, height = picture.size
     if width * height > max_pixels:
@@ -107,17 +176,20 @@ def _decode(data: bytes, max_pixels: int, notes: list[str]) -> np.ndarray:
             hint="where there is memory for it, the source's max_pixels raises the limit",
         )
     profile = picture.info.get("icc_profile")
+    if profile and keeps_profile(profile, picture.mode):
+        profile = None
     if picture.format == "PNG" and isinstance(picture, Image.Image):
         picture.load()  # its EXIF may come after the pixels
     orientation = _orientation(picture, notes)
     if getattr(picture, "is_animated", False) and picture.format != "PSD":  # which opens as all its layers together
         notes.append("first of several frames")
-    pixels = _pixels(picture, data, profile, notes)
+    colour, alpha = _pixels(picture, data, profile, notes)
     if orientation in _UPRIGHT:
         notes.append(f"turned upright (EXIF {orientation})")
         if picture.format != "TIFF":  # which Pillow and OpenCV turn themselves
-            pixels = _UPRIGHT[orientation](pixels)
-    return pixels
+            turn = _UPRIGHT[orientation]
+            colour, alpha = turn(colour), None if alpha is None else turn(alpha)
+    return colour, alpha, picture
 
 
 def _open(data: bytes) -> Image.Image | FloatTiff:
@@ -161,7 +233,9 @@ def _orientation(picture: Image.Image | FloatTiff, notes: list[str]) -> int:
         return 1
 
 
-def _pixels(picture: Image.Image | FloatTiff, data: bytes, profile: bytes | None, notes: list[str]) -> np.ndarray:
+def _pixels(
+    picture: Image.Image | FloatTiff, data: bytes, profile: bytes | None, notes: list[str]
+) -> tuple[np.ndarray, np.ndarray | None]:
     samples = deep_samples(picture, data, notes)
     if samples is None:
         assert isinstance(picture, Image.Image)
@@ -175,10 +249,12 @@ def _pixels(picture: Image.Image | FloatTiff, data: bytes, profile: bytes | None
     has_alpha = samples.shape[2] in (2, 4)
     colour = samples[..., :-1] if has_alpha else samples
     colour = colour.repeat(3, axis=2) if colour.shape[2] == 1 else np.ascontiguousarray(colour)
-    return _over_white(colour, samples[..., -1], notes) if has_alpha else colour
+    return colour, samples[..., -1] if has_alpha else None
 
 
-def _eight_bit_pixels(picture: Image.Image, profile: bytes | None, notes: list[str]) -> np.ndarray:
+def _eight_bit_pixels(
+    picture: Image.Image, profile: bytes | None, notes: list[str]
+) -> tuple[np.ndarray, np.ndarray | None]:
     alpha = None
     if picture.has_transparency_data:
         if picture.mode in ("La", "RGBa"):  # premultiplied
@@ -186,8 +262,7 @@ def _eight_bit_pixels(picture: Image.Image, profile: bytes | None, notes: list[s
         alpha = np.asarray(picture.convert("RGBA").getchannel("A"))
         picture = picture.convert(_WITHOUT_ALPHA.get(picture.mode, picture.mode))
     # OpenCV would decode plain JPEG a fifth faster; on damaged files it writes to the terminal.
-    pixels = np.asarray(to_srgb(picture, profile, notes)).copy()  # as it comes from Pillow it cannot be written to
-    return pixels if alpha is None else _over_white(pixels, alpha, notes)
+    return np.asarray(to_srgb(picture, profile, notes)).copy(), alpha  # as it comes from Pillow it is read-only
 
 
 def _over_white(colour: np.ndarray, alpha: np.ndarray, notes: list[str]) -> np.ndarray:

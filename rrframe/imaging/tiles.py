@@ -17,12 +17,12 @@ _MOST = 16
 
 @dataclass(frozen=True)
 class Tiling:
-    """How an image is cut: only where it is larger than ``side``, and then into as few tiles as can be, all of one size.
+    """How an image is cut: where it is larger than ``side``, into as few tiles as can be, all of one size.
 
     Args:
         side: The longest side of a tile, in pixels; ``None`` to cut nothing.
-        overlap: How many pixels neighbours share at the least; by default an eighth of ``side``. The outer quarter of an
-            overlap is for the function to look at and is thrown away; in the middle half one tile fades into the
+        overlap: How many pixels neighbours share at the least; by default an eighth of ``side``. The outer quarter of
+            an overlap is for the function to look at and is thrown away; in the middle half one tile fades into the
             next. A function that looks no further than a quarter of the overlap gives what it gives for the whole.
         multiple: The sides of tiles are multiples of this, and so are the places where they begin: a network that
             halves its input sees the same grid in every tile.
@@ -93,7 +93,8 @@ class Tiling:
         """
         height, width = images.shape[-2:]
         if not self.cuts(height, width):
-            return torch.cat([function(some) for some in images.split(batch or fitting(height, width))])
+            many = batch or fitting(height, width)
+            return torch.cat([function(images[first : first + many]) for first in range(0, len(images), many)])
         rows, columns = self.spans(height), self.spans(width)
         # Beyond the edge the last pixel goes on, so that every tile has the same size.
         padded = functional.pad(images, (0, columns[-1][1] - width, 0, rows[-1][1] - height), mode="replicate")

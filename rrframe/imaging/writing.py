@@ -9,12 +9,13 @@ from PIL import Image
 
 from rrframe.errors import RRFrameError, did_you_mean
 
-# How each format is written where the user did not say: as good as it gets.
-_SETTINGS: dict[str, dict[str, object]] = {
+SETTINGS: dict[str, dict[str, object]] = {
     "JPEG": {"quality": 95, "subsampling": "4:4:4"},
-    "WEBP": {"lossless": True},
+    "AVIF": {"quality": 95, "subsampling": "4:4:4"},
+    "WEBP": {"lossless": True, "exact": True},
     "PNG": {"compress_level": 4},
 }
+"""How each format is written where the user did not say: as good as it gets."""
 
 
 def write_picture(path: Path, pixels: np.ndarray) -> None:
@@ -31,6 +32,6 @@ def write_picture(path: Path, pixels: np.ndarray) -> None:
         raise RRFrameError(f"{path.name!r} does not end in a picture format", hint=hint)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(path, format=format_name, **_SETTINGS.get(format_name, {}))
+        Image.fromarray(pixels).save(path, format=format_name, **SETTINGS.get(format_name, {}))
     except (OSError, ValueError) as error:
         raise RRFrameError(f"{path} cannot be written: {error}") from error
