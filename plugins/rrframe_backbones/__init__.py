@@ -19,3 +19,9 @@ def register_backbones() -> Iterable[Spec]:
         "rrframe_backbones.nafnet:NAFNetRestorer",
         "A small convolutional restorer that trains from nothing, told which task to do.",
     )
+    yield Spec(
+        "backbone/step1x-edit",
+        "rrframe_backbones.step1x.restorer:Step1XEdit",
+        "RealRestorer and Step1X-Edit: a Flux transformer told in words what to do, by Qwen2.5-VL.",
+        extra="rrframe[diffusion]",
+    )

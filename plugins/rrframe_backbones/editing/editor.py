@@ -9,12 +9,15 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field, PrivateAttr, model_validator
+from torch import nn
 
 from rrframe import Backbone, Capabilities, Pairs, RRFrameError
+from rrframe.contracts.backbone import is_saved
 from rrframe.contracts.component import create
 from rrframe.contracts.draw import Noise
 from rrframe_backbones.editing import latents as latent
 from rrframe_backbones.editing import sampling
+from rrframe_backbones.editing.making import quietly
 from rrframe_backbones.editing.sizes import fitted, resized
 
 Conditioning = Mapping[str, torch.Tensor]
@@ -32,7 +35,7 @@ class FlowEditor(Backbone):
     one.
     """
 
-    tiny: ClassVar[Mapping[str, Any]] = {"dtype": "float32", "pixels": 64 * 64, "steps": 4}
+    tiny: ClassVar[Mapping[str, Any]] = {"dtype": "float32", "pixels": 64 * 64, "steps": 2}
     """The params that the preset ``tiny`` changes where they are not given."""
 
     preset: Literal["full", "tiny"] = "full"
@@ -154,21 +157,32 @@ class FlowEditor(Backbone):
     # How it works
     # ----------------------------------------------------------------------------------------------------------------
 
+    @property
+    def network(self) -> nn.Module:
+        with quietly(), torch.inference_mode(False):  # what is made in inference mode can never be trained
+            return super().network
+
     def part(self, part: str) -> Any:
         """The frozen part called ``part``, made or read at first use."""
         if part not in self._parts:
             published = self.published()
-            with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
+            with quietly(), torch.inference_mode(False), torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self.seed)
-                self._parts[part] = self.fresh_part(part) if published is None else self.open_part(part, published)
+                found = self.fresh_part(part) if published is None else self.open_part(part, published)
+            if isinstance(found, nn.Module):
+                found = found.to(self.torch_device).eval().requires_grad_(False)
+            self._parts[part] = found
         return self._parts[part]
 
     def published(self) -> Path | None:
         """The checkpoint that the frozen parts come from: behind weights that were trained here, what they began
         with.
         """
-        found = self._base_params()["checkpoint"]
-        return Path(found) if found else None
+        checkpoint = self.checkpoint
+        while checkpoint is not None and is_saved(checkpoint):
+            began = self.described_in(checkpoint).get("params", {}).get("checkpoint")
+            checkpoint = Path(began) if began else None
+        return checkpoint
 
     def prompt(self, task: str) -> str:
         """The prompt of ``task``.
