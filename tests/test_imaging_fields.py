@@ -63,12 +63,3 @@ def test_weights_do_not_change_the_variance() -> None:
     for weights in ((1.0,), (1.0, 0.5, 0.25), (5.0, 5.0)):
         field = fields.layered(draws(*range(200)).rng, like, [60, 30, 15][: len(weights)], weights)
         assert float(field.var()) == pytest.approx(1.0, abs=0.04)
-
-
-@given(rows=st.integers(1, 9), columns=st.integers(1, 9), times=st.integers(1, 12), channels=st.integers(1, 5))
-@settings(max_examples=40, deadline=None)
-def test_both_ways_agree(rows: int, columns: int, times: int, channels: int) -> None:
-    nodes = draws(3).rng.normal(torch.zeros(1, 1, rows, columns), channels=channels)
-    size = (rows * times, columns * times)
-    apart = fields._grow_opencv(nodes, size) - fields._grow_torch(nodes, size)
-    assert float(apart.abs().max()) < 1e-5

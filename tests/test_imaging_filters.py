@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rrframe.imaging import filters, warp
 from rrframe.testing.pictures import Picture
-from rrframe.testing.strategies import images, pictures
+from rrframe.testing.strategies import pictures
 
 # The torch path runs on CPU tensors too, where it is not the one that is taken.
 SOME = settings(max_examples=25, deadline=None)
@@ -26,47 +26,6 @@ def point(height: int, width: int, row: int, column: int) -> torch.Tensor:
 def apart(one: torch.Tensor, other: torch.Tensor) -> float:
     assert one.shape == other.shape
     return float((one - other).abs().max())
-
-
-@SOME
-@given(images(greatest_batch=3), st.lists(st.floats(0.0, 9.0), min_size=3, max_size=3))
-def test_gaussian_paths_agree(batch: torch.Tensor, sigmas: list[float]) -> None:
-    sigma = torch.tensor(sigmas[: len(batch)]).view(-1, 1, 1, 1)
-    assert apart(filters.gaussian(batch, sigma), filters._gaussian_torch(batch, sigmas[: len(batch)])) < CLOSE
-
-
-@SOME
-@given(
-    images(greatest_batch=2),
-    st.sampled_from([(1, 1), (3, 5), (15, 15), (17, 1), (41, 33)]),
-    st.booleans(),
-    st.integers(0, 99),
-)
-def test_convolution_paths_agree(batch: torch.Tensor, size: tuple[int, int], coloured: bool, seed: int) -> None:
-    shape = (len(batch), 3, *size) if coloured else (len(batch), *size)
-    kernels = torch.rand(shape, generator=torch.Generator().manual_seed(seed))
-    kernels /= kernels.sum(dim=(-2, -1), keepdim=True)
-    planes = kernels if coloured else kernels[:, None]
-    assert apart(filters.convolve(batch, kernels), filters._convolve_torch(batch, planes)) < CLOSE
-
-
-@SOME
-@given(images(greatest_batch=2), st.integers(0, 40))
-def test_box_paths_agree(batch: torch.Tensor, radius: int) -> None:
-    assert apart(filters.box(batch, radius), filters._box_torch(batch, radius)) < CLOSE
-
-
-@SOME
-@given(pictures(greatest_batch=2), st.sampled_from(["reflect", "replicate", "zero"]), st.integers(0, 99))
-def test_warp_paths_agree(picture: Picture, border: warp.Border, seed: int) -> None:
-    batch = picture.tensor()
-    generator = torch.Generator().manual_seed(seed)
-    near = torch.randn(len(batch), 3, 3, generator=generator)
-    matrices = torch.eye(3) + near * torch.tensor([[0.2, 0.2, 9.0], [0.2, 0.2, 9.0], [1e-4, 1e-4, 0.0]])
-    assert apart(warp.homography(batch, matrices, border), warp._homography_torch(batch, matrices, border)) < 1e-3
-    x = torch.rand(len(batch), 1, 7, 9, generator=generator) * 100 - 50
-    y = torch.rand(len(batch), 1, 7, 9, generator=generator) * 100 - 50
-    assert apart(warp.remap(batch, x, y, border), warp._remap_torch(batch, x, y, border)) < 1e-3
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (7, 1), (2, 3)])

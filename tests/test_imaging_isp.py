@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from rrframe.imaging import colour, isp, noise
+from rrframe.imaging import isp, noise
 from rrframe.imaging.layout import to_batch
 from rrframe.testing.strategies import pictures
 
@@ -126,30 +126,6 @@ def test_demosaic_is_linear() -> None:
 
 # Two paths, one result
 # ---------------------------------------------------------------------------------------------------------------------
-
-
-def test_the_expanding_table_agrees_with_the_formula() -> None:
-    codes = torch.linspace(0, 1, 70_001).view(1, 1, 1, -1).expand(1, 3, 1, -1)
-    looked_up, computed = isp._expand_looked_up(codes), isp._expand_torch(codes)
-    undone = [colour.power(light, 1 / 2.2) for light in (looked_up, computed)]
-    tones = [bent * bent * (3 - 2 * bent) for bent in undone]
-    assert (tones[0] - tones[1]).abs().max() <= 1 / 65535
-
-
-@SOME
-@given(pictures(greatest_batch=3), st.floats(0.1, 5.0))
-def test_powers_agree(picture, exponent) -> None:
-    images = picture.tensor() * 1.2 - 0.1
-    for each in (exponent, torch.full((len(images), 1, 1, 1), exponent)):
-        assert torch.allclose(colour._power_opencv(images, each), colour._power_torch(images, each), atol=1e-5)
-
-
-@SOME
-@given(pictures(greatest_batch=3), st.sampled_from([1, 3]), st.integers(0, 99))
-def test_mixing_channels_agrees(picture, rows, seed) -> None:
-    images = picture.tensor()
-    matrices = torch.randn(len(images), rows, 3, generator=torch.Generator().manual_seed(seed))
-    assert torch.allclose(colour._mix_opencv(images, matrices), colour._mix_torch(images, matrices), atol=1e-5)
 
 
 # Noise by quantiles

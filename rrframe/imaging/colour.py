@@ -20,16 +20,12 @@ _CODES = 1 << 16  # of linear light: the darkest two codes of 8 bits are 20 of t
 
 def encoded_to_linear(images: torch.Tensor) -> torch.Tensor:
     """Encoded sRGB as linear light; both ``[B, C, H, W]`` float32 in [0, 1]."""
-    if images.device.type == "cpu":
-        return _through_opencv(images, _decode)
-    return torch.where(images <= _BREAK_ENCODED, images / 12.92, ((images + 0.055) / 1.055).clamp(min=0).pow(2.4))
+    return _through_opencv(images, _decode) if images.device.type == "cpu" else _decode_torch(images)
 
 
 def linear_to_encoded(images: torch.Tensor) -> torch.Tensor:
     """Linear light as encoded sRGB; both ``[B, C, H, W]`` float32 in [0, 1]."""
-    if images.device.type == "cpu":
-        return _through_opencv(images, _encode)
-    return torch.where(images <= _BREAK_LINEAR, images * 12.92, 1.055 * images.clamp(min=0).pow(1 / 2.4) - 0.055)
+    return _through_opencv(images, _encode) if images.device.type == "cpu" else _encode_torch(images)
 
 
 def power(images: torch.Tensor, exponent: torch.Tensor | float) -> torch.Tensor:
@@ -106,12 +102,20 @@ def _encode(values: np.ndarray, out: np.ndarray) -> None:
     cv2.addWeighted(raised, 1.055, np.minimum(values, _BREAK_LINEAR), 12.92, -at_break, dst=out)
 
 
+def _decode_torch(images: torch.Tensor) -> torch.Tensor:
+    return torch.where(images <= _BREAK_ENCODED, images / 12.92, ((images + 0.055) / 1.055).clamp(min=0).pow(2.4))
+
+
+def _encode_torch(images: torch.Tensor) -> torch.Tensor:
+    return torch.where(images <= _BREAK_LINEAR, images * 12.92, 1.055 * images.clamp(min=0).pow(1 / 2.4) - 0.055)
+
+
 def _through_opencv(images: torch.Tensor, function: Callable[[np.ndarray, np.ndarray], Any]) -> torch.Tensor:
     """``function`` of all values: called with those of a few rows, and where to put its result."""
     # OpenCV's pow is several times faster than torch's and numpy's. It takes at most 4 channels, so rows are flattened;
     # some at a time, so that what lies between two steps never leaves the cache.
     batch, channels, height, width = images.shape
-    flat = images.detach().permute(0, 2, 3, 1).reshape(batch * height, width * channels).numpy()
+    flat = images.detach().permute(0, 2, 3, 1).reshape(batch * height, width * channels).contiguous().numpy()
     result = np.empty(flat.shape, np.float32)
     rows = max(1, _IN_CACHE // max(width * channels, 1))
     for first in range(0, len(flat), rows):

@@ -1,0 +1,229 @@
+"""Primitives that have two paths, OpenCV or numpy on a CPU and torch elsewhere, give the same by both.
+
+The torch path runs on CPU tensors here, where it is not the one that is taken, and on a GPU where there is one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from devices import DEVICES
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import rrframe.imaging
+from rrframe.imaging import colour, composite, fields, filters, isp, resample, warp
+from rrframe.testing.pictures import Picture
+from rrframe.testing.strategies import images, pictures
+
+SOME = settings(max_examples=25, deadline=None)
+CLOSE = 1e-5
+SEEDS = st.integers(0, 99)
+ON_EACH = pytest.mark.parametrize("device", DEVICES)
+proved: set[str] = set()
+
+
+def proves(*names: str) -> Callable[[Any], Any]:
+    proved.update(names)
+    return lambda test: test
+
+
+def apart(one: torch.Tensor, other: torch.Tensor) -> float:
+    assert one.shape == other.shape
+    return float((one - other.cpu()).abs().max())
+
+
+def made(shape: tuple[int, ...], seed: int) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_every_primitive_with_two_paths_is_proved_here() -> None:
+    found = set()
+    for module in pkgutil.iter_modules(rrframe.imaging.__path__):
+        for name, function in vars(importlib.import_module(f"rrframe.imaging.{module.name}")).items():
+            own = inspect.isfunction(function) and function.__module__ == f"rrframe.imaging.{module.name}"
+            if own and "device.type" in inspect.getsource(function):
+                found.add(f"{module.name}.{name}")
+    assert found == proved
+
+
+# Light and colour
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@proves("colour.encoded_to_linear", "colour.linear_to_encoded")
+@ON_EACH
+@SOME
+@given(picture=pictures(greatest_batch=3))
+def test_light(picture: Picture, device: str) -> None:
+    batch = picture.tensor()
+    batch[..., 0, 0] = colour._BREAK_ENCODED
+    assert apart(colour.encoded_to_linear(batch), colour._decode_torch(batch.to(device))) < CLOSE
+    batch[..., 0, 0] = colour._BREAK_LINEAR
+    assert apart(colour.linear_to_encoded(batch), colour._encode_torch(batch.to(device))) < CLOSE
+
+
+@proves("colour.power")
+@ON_EACH
+@SOME
+@given(picture=pictures(greatest_batch=3), exponent=st.floats(0.1, 5.0))
+def test_powers(picture: Picture, exponent: float, device: str) -> None:
+    batch = picture.tensor() * 1.2 - 0.1
+    assert apart(colour.power(batch, exponent), colour._power_torch(batch.to(device), exponent)) < CLOSE
+    each = torch.linspace(exponent, 1.0, len(batch)).view(-1, 1, 1, 1)
+    assert apart(colour.power(batch, each), colour._power_torch(batch.to(device), each.to(device))) < CLOSE
+
+
+@proves("colour.mix")
+@ON_EACH
+@SOME
+@given(picture=pictures(greatest_batch=3), rows=st.sampled_from([1, 3]), seed=SEEDS)
+def test_mixing_channels(picture: Picture, rows: int, seed: int, device: str) -> None:
+    batch = picture.tensor()
+    matrices = made((len(batch), rows, 3), seed)
+    assert apart(colour.mix(batch, matrices), colour._mix_torch(batch.to(device), matrices)) < CLOSE
+
+
+@proves("isp.unprocess")
+@ON_EACH
+def test_expanding_tones(device: str) -> None:
+    """What is looked up is undone by the tone curve and the gamma to within a step of 16 bits."""
+    codes = torch.linspace(0, 1, 70_001).view(1, 1, 1, -1).expand(1, 3, 1, -1)
+    undone = [colour.power(light, 1 / 2.2) for light in (isp._expand_looked_up(codes), isp._expand_torch(codes).cpu())]
+    tones = [bent * bent * (3 - 2 * bent) for bent in undone]
+    assert apart(*tones) <= 1 / 65535
+
+
+# Filters
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@proves("filters.gaussian")
+@ON_EACH
+@SOME
+@given(batch=images(greatest_batch=3), sigmas=st.lists(st.floats(0.0, 9.9) | st.floats(10, 40), min_size=3, max_size=3))
+def test_gaussian(batch: torch.Tensor, sigmas: list[float], device: str) -> None:
+    """Narrow ones, and wide ones that work on the means of blocks."""
+    each = sigmas[: len(batch)]
+    there = filters._gaussian_torch(batch.to(device), each)
+    assert apart(filters.gaussian(batch, torch.tensor(each).view(-1, 1, 1, 1)), there) < CLOSE
+
+
+@proves("filters.convolve")
+@ON_EACH
+@SOME
+@given(
+    batch=images(greatest_batch=2),
+    size=st.sampled_from([(1, 1), (3, 5), (15, 15), (17, 1), (41, 33)]),
+    coloured=st.booleans(),
+    filled=st.sampled_from([1.0, 0.3, 0.02]),
+    seed=SEEDS,
+)
+def test_convolution(
+    batch: torch.Tensor, size: tuple[int, int], coloured: bool, filled: float, seed: int, device: str
+) -> None:
+    """Kernels full of weights and thin ones, of few weights that are not 0."""
+    kernels = made((len(batch), 3 if coloured else 1, *size), seed).abs()
+    kernels *= torch.rand(kernels.shape, generator=torch.Generator().manual_seed(seed)) < filled
+    kernels[..., size[0] // 2, -1] += 0.1
+    kernels /= kernels.sum(dim=(-2, -1), keepdim=True)
+    there = filters._convolve_torch(batch.to(device), kernels.to(device))
+    assert apart(filters.convolve(batch, kernels if coloured else kernels[:, 0]), there) < CLOSE
+
+
+@proves("filters.box")
+@ON_EACH
+@SOME
+@given(batch=images(greatest_batch=2), radius=st.integers(0, 40))
+def test_box(batch: torch.Tensor, radius: int, device: str) -> None:
+    assert apart(filters.box(batch, radius), filters._box_torch(batch.to(device), radius)) < CLOSE
+
+
+# Where pixels are found
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@proves("warp.homography", "warp.remap")
+@ON_EACH
+@SOME
+@given(picture=pictures(greatest_batch=2), border=st.sampled_from(["reflect", "replicate", "zero"]), seed=SEEDS)
+def test_warps(picture: Picture, border: warp.Border, seed: int, device: str) -> None:
+    """Places are rounded differently: 1e-3 of the range, at edges."""
+    batch = picture.tensor()
+    matrices = torch.eye(3) + made((len(batch), 3, 3), seed) * torch.tensor(
+        [[0.2, 0.2, 9.0], [0.2, 0.2, 9.0], [1e-4, 1e-4, 0.0]]
+    )
+    there = warp._homography_torch(batch.to(device), matrices.to(device), border)
+    assert apart(warp.homography(batch, matrices, border), there) < 1e-3
+    x, y = torch.rand(2, len(batch), 1, 7, 9, generator=torch.Generator().manual_seed(seed)) * 100 - 50
+    there = warp._remap_torch(batch.to(device), x.to(device), y.to(device), border)
+    assert apart(warp.remap(batch, x, y, border), there) < 1e-3
+
+
+@proves("resample.resize")
+@ON_EACH
+@SOME
+@given(
+    batch=images(greatest_batch=2),
+    height=st.integers(1, 80),
+    width=st.integers(1, 80),
+    method=st.sampled_from(resample.METHODS),
+)
+def test_resizing(batch: torch.Tensor, height: int, width: int, method: resample.Method, device: str) -> None:
+    there = resample._torch(batch.to(device), height, width, method).clamp(0.0, 1.0)
+    assert apart(resample.resize(batch, height, width, method), there) < CLOSE
+
+
+@proves("fields._octave")
+@ON_EACH
+@SOME
+@given(
+    rows=st.integers(1, 9), columns=st.integers(1, 9), times=st.integers(1, 12), channels=st.integers(1, 5), seed=SEEDS
+)
+def test_growing_fields(rows: int, columns: int, times: int, channels: int, seed: int, device: str) -> None:
+    nodes, size = made((1, channels, rows + 2, columns + 2), seed), (rows * times + 2, columns * times + 2)
+    assert apart(fields._grow_opencv(nodes, size), fields._grow_torch(nodes.to(device), size)) < CLOSE
+
+
+# Masks
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@proves("composite.feather")
+@ON_EACH
+@SOME
+@given(batch=images(greatest_batch=3), radii=st.lists(st.floats(0, 50), min_size=3, max_size=3))
+def test_feather(batch: torch.Tensor, radii: list[float], device: str) -> None:
+    mask, each = (batch[:, :1] > 0.5).float(), radii[: len(batch)]
+    assert apart(composite._feather_opencv(mask, each), composite._feather_torch(mask.to(device), each)) < 2e-5
+
+
+@proves("composite._smallest")
+@ON_EACH
+@SOME
+@given(batch=images(), share=st.floats(0.0, 1.0))
+def test_the_smallest_values(batch: torch.Tensor, share: float, device: str) -> None:
+    values = batch[0, 0]
+    count = max(1, round(share * values.numel()))
+    there = composite._smallest(values.to(device), count)
+    assert composite._smallest(values, count) == there == float(values.flatten().sort().values[count - 1])
+
+
+@proves("composite.weighted")
+@ON_EACH
+@SOME
+@given(batch=images(greatest_batch=3), even=st.booleans(), seed=SEEDS)
+def test_weighted_sums(batch: torch.Tensor, even: bool, seed: int, device: str) -> None:
+    other, weight = made(tuple(batch.shape), seed), made((len(batch), 1, *batch.shape[-2:]), seed).sigmoid()
+    if even:  # one colour and one weight all over
+        other, weight = other[..., :1, :1].expand_as(batch), weight[..., :1, :1]
+    there = composite.weighted(*(each.to(device) for each in (batch, weight, other, 1 - weight)))
+    expected = batch.double() * weight + other.double() * (1 - weight)
+    for found in (composite.weighted(batch, weight, other, 1 - weight), there):
+        assert apart(expected.float(), found) < CLOSE
