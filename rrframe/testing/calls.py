@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,17 +24,18 @@ step.
 
 @dataclass(frozen=True)
 class Call:
-    """A method with its arguments, which stay as they are: every run gets copies."""
+    """A method with its arguments, which stay as they are: every run gets copies. ``settings`` go by name."""
 
     component: Component
     method: str
     arguments: tuple[Any, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self) -> Any:
         return self.run_on(copy.deepcopy(self.arguments))
 
     def run_on(self, arguments: tuple[Any, ...]) -> Any:
-        return getattr(self.component, self.method)(*arguments)
+        return getattr(self.component, self.method)(*arguments, **self.settings)
 
     def of(self, component: Component) -> Call:
         """The same call of another component."""
@@ -43,6 +44,53 @@ class Call:
     def single(self, index: int) -> Call:
         """The same call for one image of the batch alone."""
         return replace(self, arguments=tuple(_single(argument, index) for argument in self.arguments))
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the laws of results ask about one, so that it need not be kept: many laws look at the same results.
+
+    Args:
+        method: What gave it.
+        given: The shape of the images, where the method takes images.
+        type: Its type.
+        shape: Its own shape, if it is a tensor; the same for what follows.
+        dtype: Such as float32.
+        odd: How many values are NaN or infinite.
+        first_odd: Where the first of them is.
+        low: The least of the others, 0 where there are none.
+        high: The greatest.
+    """
+
+    method: str
+    given: tuple[int, ...]
+    type: str
+    shape: tuple[int, ...] = ()
+    dtype: torch.dtype | None = None
+    odd: int = 0
+    first_odd: tuple[int, ...] = ()
+    low: float = 0.0
+    high: float = 0.0
+
+    @classmethod
+    def of(cls, call: Call) -> Facts:
+        """Those of what ``call`` gives."""
+        result, given = call.run(), tuple(getattr(call.arguments[0], "shape", ()))
+        if not isinstance(result, torch.Tensor):
+            return cls(call.method, given, type(result).__name__)
+        finite = torch.isfinite(result)
+        values = result.detach()[finite]
+        return cls(
+            call.method,
+            given,
+            "Tensor",
+            tuple(result.shape),
+            result.dtype,
+            odd=int((~finite).sum()),
+            first_odd=() if bool(finite.all()) else tuple((~finite).nonzero()[0].tolist()),
+            low=float(values.min()) if len(values) else 0.0,
+            high=float(values.max()) if len(values) else 0.0,
+        )
 
 
 def digest(value: Any) -> str:

@@ -7,9 +7,17 @@ from collections.abc import Callable
 import torch
 
 from rrframe.contracts.draw import Draw
-from rrframe.testing.calls import CLOSE, Call, digest
+from rrframe.testing.calls import CLOSE, Facts, digest
 from rrframe.testing.checks import Broken, check, for_all, for_each
-from rrframe.testing.examples import Degrading, degrading_examples, tiny_examples
+from rrframe.testing.examples import (
+    Degrading,
+    Example,
+    degrading_examples,
+    digests_of,
+    examples_for,
+    facts_of,
+    tiny_examples,
+)
 from rrframe.testing.purity_laws import leaves_global_state_alone, runs, same_input_same_bytes
 from rrframe.testing.subjects import Subject
 
@@ -18,9 +26,9 @@ from rrframe.testing.subjects import Subject
 def keeps_the_shape(subject: Subject) -> None:
     """The result is [B, 3, H, W], as the images were."""
 
-    def law(call: Call, result: torch.Tensor) -> None:
-        if result.shape != call.arguments[0].shape:
-            raise Broken(f"{call.method} gives {tuple(result.shape)} for {tuple(call.arguments[0].shape)}")
+    def law(facts: Facts) -> None:
+        if facts.shape != facts.given:
+            raise Broken(f"{facts.method} gives {facts.shape} for {facts.given}")
 
     _for_all_results(subject, law)
 
@@ -29,9 +37,9 @@ def keeps_the_shape(subject: Subject) -> None:
 def keeps_float32(subject: Subject) -> None:
     """The result is float32."""
 
-    def law(call: Call, result: torch.Tensor) -> None:
-        if result.dtype != torch.float32:
-            raise Broken(f"{call.method} gives {result.dtype}")
+    def law(facts: Facts) -> None:
+        if facts.dtype != torch.float32:
+            raise Broken(f"{facts.method} gives {facts.dtype}")
 
     _for_all_results(subject, law)
 
@@ -40,11 +48,10 @@ def keeps_float32(subject: Subject) -> None:
 def is_finite(subject: Subject) -> None:
     """No value of the result is NaN or infinite."""
 
-    def law(call: Call, result: torch.Tensor) -> None:
-        bad = ~torch.isfinite(result)
-        if bad.any():
-            place = [int(index) for index in bad.nonzero()[0]]
-            raise Broken(f"{call.method} gives {int(bad.sum())} values that are not finite, the first at {place}")
+    def law(facts: Facts) -> None:
+        if facts.odd:
+            place = list(facts.first_odd)
+            raise Broken(f"{facts.method} gives {facts.odd} values that are not finite, the first at {place}")
 
     _for_all_results(subject, law)
 
@@ -53,11 +60,9 @@ def is_finite(subject: Subject) -> None:
 def stays_in_range(subject: Subject) -> None:
     """Values lie in [0, 1], within 1e-5."""
 
-    def law(call: Call, result: torch.Tensor) -> None:
-        values = result[torch.isfinite(result)]
-        low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
-        if low < -CLOSE or high > 1 + CLOSE:
-            raise Broken(f"{call.method} gives values from {low:.6g} to {high:.6g}")
+    def law(facts: Facts) -> None:
+        if facts.low < -CLOSE or facts.high > 1 + CLOSE:
+            raise Broken(f"{facts.method} gives values from {facts.low:.6g} to {facts.high:.6g}")
 
     _for_all_results(subject, law)
 
@@ -70,12 +75,11 @@ def works_on_tiny_pictures(subject: Subject) -> None:
     """Pictures down to 1 x 1 come out whole: their shape, finite, in [0, 1]."""
 
     def law(example: Degrading) -> None:
-        for call in example.calls(subject):
-            result, images = call.run(), call.arguments[0]
-            if result.shape != images.shape or result.dtype != torch.float32:
-                raise Broken(f"{call.method} gives {tuple(result.shape)} of {result.dtype} for {tuple(images.shape)}")
-            if not (result.isfinite().all() and result.min() >= -CLOSE and result.max() <= 1 + CLOSE):
-                raise Broken(f"{call.method} gives values that are not finite or not in [0, 1]")
+        for facts in map(Facts.of, example.calls(subject)):
+            if facts.shape != facts.given or facts.dtype != torch.float32:
+                raise Broken(f"{facts.method} gives {facts.shape} of {facts.dtype} for {facts.given}")
+            if facts.odd or facts.low < -CLOSE or facts.high > 1 + CLOSE:
+                raise Broken(f"{facts.method} gives values that are not finite or not in [0, 1]")
 
     for_each(tiny_examples(subject), law)
 
@@ -101,16 +105,16 @@ def replays_from_json(subject: Subject) -> None:
     def law(example: Degrading) -> None:
         draws = example.draws(subject)
         read = [Draw.model_validate_json(draw.model_dump_json()) for draw in draws]
-        for first, again in zip(example.calls(subject, draws), example.calls(subject, read), strict=True):
-            if digest(first.run()) != digest(again.run()):
-                raise Broken(f"{first.method} gives something else with the draw that was read")
+        for first, again in zip(digests_of(subject, example), example.calls(subject, read), strict=True):
+            if first != digest(again.run()):
+                raise Broken(f"{again.method} gives something else with the draw that was read")
 
     for_all(subject, degrading_examples(subject), law)
 
 
-def _for_all_results(subject: Subject, law: Callable[[Call, torch.Tensor], None]) -> None:
-    def each(example: Degrading) -> None:
-        for call in example.calls(subject):
-            law(call, call.run().detach())
+def _for_all_results(subject: Subject, law: Callable[[Facts], None]) -> None:
+    def each(example: Example) -> None:
+        for facts in facts_of(subject, example):
+            law(facts)
 
-    for_all(subject, degrading_examples(subject, greatest_batch=3), each)
+    for_all(subject, examples_for(subject, greatest_batch=3), each)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from hypothesis import strategies as st
 
+from rrframe.contracts.backbone import Backbone
 from rrframe.contracts.cue import Cue, Cues
 from rrframe.contracts.degradation import Degradation
 from rrframe.contracts.draw import Draw, Draws
@@ -16,13 +17,14 @@ from rrframe.contracts.trying import image_key
 from rrframe.errors import RRFrameError
 from rrframe.imaging.colour import convert_light
 from rrframe.imaging.layout import to_pixels
-from rrframe.testing.calls import Call
+from rrframe.testing.calls import Call, Facts, digest
 from rrframe.testing.pictures import Picture
 from rrframe.testing.strategies import pictures, seeds, severities
 from rrframe.testing.subjects import Subject
 
 _TINY = ((1, 1), (1, 7), (7, 1), (2, 2), (3, 2), (2, 5), (5, 5))
 _LARGE = 224
+_STEPS = 2  # of a restoration that takes steps: all have the same laws
 _SMALL = 8  # the shortest side that is not tiny: the law of tiny pictures alone goes below it
 
 
@@ -109,8 +111,54 @@ class Judging:
         return f"{self.picture}; a share of {self.change:g} of noise mixed in"
 
 
+def facts_of(subject: Subject, example: Example) -> list[Facts]:
+    """What the calls of ``example`` give, in short; computed once."""
+    return subject.once(("facts", example), lambda: [Facts.of(call) for call in example.calls(subject)])
+
+
+def digests_of(subject: Subject, example: Example) -> list[str]:
+    """The bytes that the calls of ``example`` give, in short; computed once, so it is for components whose results do
+    not change.
+    """
+    return subject.once(("digests", example), lambda: [digest(call.run()) for call in example.calls(subject)])
+
+
+@dataclass(frozen=True)
+class Restoring:
+    """A backbone on a picture."""
+
+    picture: Picture
+    seed: int = 0
+
+    def calls(self, subject: Subject) -> list[Call]:
+        backbone = subject.shaken
+        settings: dict[str, Any] = {"task": task_of(backbone), "seed": self.seed}
+        if backbone.capabilities.steps is not None:
+            settings["steps"] = _STEPS
+        return [Call(backbone, "restore", (self.picture.tensor(),), settings)]
+
+    def __str__(self) -> str:
+        return f"{self.picture}; seed {self.seed}"
+
+
+# Few: a restoration may take a second, even of a network made small for the purpose.
+RESTORING = (
+    Restoring(Picture(16, 16, 1, "gradient")),
+    Restoring(Picture(24, 17, 2, "texture", "contiguous"), seed=1),
+    Restoring(Picture(9, 40, 1, "extreme", "strided"), seed=2**31 - 1),
+)
+
+
+def task_of(backbone: Backbone) -> str:
+    """A task that ``backbone`` takes."""
+    tasks = backbone.capabilities.tasks
+    return "noise" if tasks is None or "noise" in tasks else min(tasks)
+
+
 def examples_for(subject: Subject, *, greatest_batch: int = 1) -> st.SearchStrategy[Any]:
     """Situations for components of the subject's kind, on pictures of at least 8 x 8."""
+    if subject.kind == "backbone":
+        return st.sampled_from(RESTORING)
     some = _some_pictures(greatest_batch)
     if subject.kind == "cue":
         return st.builds(Looking, some)

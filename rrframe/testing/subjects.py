@@ -8,13 +8,14 @@ import inspect
 import json
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
+from rrframe.contracts.backbone import Backbone
 from rrframe.contracts.component import Component
 from rrframe.contracts.cue import FRAMES, PARTNER, Cue
 from rrframe.contracts.stand_ins import stand_in
@@ -23,10 +24,12 @@ from rrframe.errors import RRFrameError, did_you_mean
 from rrframe.manager import Entry, get_manager
 from rrframe.testing.pictures import Picture
 
+T = TypeVar("T")
 What = str | type[Component] | Component | tuple[str | type[Component], Mapping[str, Any]]
 """A component's name, a class (or ``module:Class``), an instance, a name or class with params; or a module,
 distribution or plugin, meaning all that it has.
 """
+_SHAKING = 0.03  # about what a short training moves weights by
 Provider = Cue | Callable[[torch.Tensor], torch.Tensor]
 """Gives the maps ``[B, C, H, W]`` of a cue for images ``[B, 3, H, W]``, float32 in [0, 1], encoded."""
 
@@ -99,6 +102,41 @@ class Subject:
         component = self.cls.make({**self.params, **(changed or {})})
         component._entry = self.entry
         return component
+
+    def once(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """What ``compute`` gave at the first call with ``key``: laws that look at the same thing share it."""
+        if key not in self._known:
+            self._known[key] = compute()
+        found: T = self._known[key]
+        return found
+
+    @cached_property
+    def _known(self) -> dict[Hashable, Any]:
+        return {}
+
+    def backbone(self, **changed: Any) -> Backbone:
+        """A new backbone on the CPU, where sums have one order, unless the params say where.
+
+        Raises:
+            RRFrameError: It cannot be made.
+        """
+        component = self.made({"device": self.params.get("device", "cpu"), **changed})
+        assert isinstance(component, Backbone)
+        return component
+
+    @cached_property
+    def shaken(self) -> Backbone:
+        """A backbone with some noise on its weights, the same one at each call: one that starts out changing nothing
+        would obey most laws whatever its network did.
+        """
+        backbone = self.backbone()
+        if backbone.capabilities.trainable:
+            generator = torch.Generator().manual_seed(0)
+            with torch.no_grad():
+                for parameter in backbone.trainable().parameters():
+                    noise = torch.randn(parameter.shape, generator=generator).to(parameter)
+                    parameter.add_(noise, alpha=_SHAKING)
+        return backbone
 
     @property
     def plugin(self) -> str | None:

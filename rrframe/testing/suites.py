@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from rrframe.testing import (
+    backbone_laws,
+    backbone_training_laws,
     batch_laws,
     cue_laws,
     declared_laws,
@@ -44,7 +46,31 @@ _DEGRADATION = (
     variety_laws.distance_grows_with_severity,
     variety_laws.severity_zero_is_identity,
 )
+_BACKBONE = (
+    *_COMPONENT,
+    backbone_laws.same_seed_same_weights,
+    purity_laws.runs,
+    *degradation_laws.sound,
+    backbone_laws.works_on_odd_sizes,
+    backbone_laws.refuses_unknown_tasks,
+    purity_laws.leaves_its_input_alone,
+    purity_laws.leaves_global_state_alone,
+    backbone_laws.same_seed_same_image,
+    backbone_laws.keeps_no_state,
+    backbone_laws.batch_equals_singles,
+    backbone_laws.works_in_inference_mode,
+    backbone_training_laws.loss_is_one_a_pair,
+    backbone_training_laws.same_seeds_same_loss,
+    backbone_training_laws.loss_of_batch_equals_singles,
+    backbone_training_laws.loss_falls,
+    backbone_training_laws.frozen_parts_get_no_gradient,
+    backbone_training_laws.refuses_unknown_patterns,
+    backbone_training_laws.saves_and_loads,
+    backbone_training_laws.refuses_anothers_weights,
+    backbone_training_laws.refuses_missing_weights,
+)
 _SUITES = {
+    "backbone": _BACKBONE,
     "degradation": _DEGRADATION,
     "effect": _DEGRADATION,
     "cue": (*_COMPONENT, purity_laws.runs, cue_laws.gives_a_map, cue_laws.works_on_tiny_pictures, *_PURITY, *_BATCH),
@@ -63,6 +89,6 @@ _SUITES = {
 def checks_for(component: Any) -> Iterator[Check]:
     """The checks for ``component``: an instance, a class, or a ``Subject``; calling one with a ``Subject`` runs it.
 
-    Degradations, effects, cues and filters have theirs; of other kinds only the announcement is checked.
+    Backbones, degradations, effects, cues and filters have theirs; of other kinds only the announcement is checked.
     """
     yield from _SUITES.get(component.kind, (is_announced,))
