@@ -258,7 +258,7 @@ def test_folders_that_may_not_be_listed():
 def test_the_samples_are_what_their_card_says():
     card = yaml.safe_load((files("rrframe_registry") / "datasets" / "sample-photographs.yaml").read_text("utf-8"))
     source = samples()
-    assert source.name == card["source"]
+    assert card["used_by"] == [source.name]
     assert source.keys() == [picture["name"] for picture in card["pictures"]]
     assert len(source.keys()) >= 9  # one for each task
     for picture in card["pictures"]:

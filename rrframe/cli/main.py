@@ -16,6 +16,7 @@ from rrframe.errors import RRFrameError
 
 # Name -> module under rrframe.cli (which holds ``command``) and the line that --help shows. Listing them imports none.
 COMMANDS = {
+    "assets": ("assets", "List, fetch and check published weights."),
     "bench": ("bench", "Measure speed and memory on this machine."),
     "check": ("check", "Run the conformance checks on a degradation."),
     "cp": ("recipes", "Copy a shipped recipe to a file of your own."),

@@ -1,0 +1,1 @@
+"""Cards: what exists in the world (weights, data), where, under which licence, and how it is fetched and checked."""
