@@ -8,16 +8,15 @@ from typing import Any, cast
 
 import click
 
+from rrframe.cli.params import read_param
 from rrframe.contracts.chain import Chain
 from rrframe.contracts.component import create
 from rrframe.contracts.cue import PARTNER
 from rrframe.contracts.degradation import Degradation, check_severity
 from rrframe.contracts.trying import image_key
-from rrframe.errors import RRFrameError
 from rrframe.imaging.reading import read_photograph
 from rrframe.imaging.writing import write_picture
 from rrframe.pairs.files import write_whole
-from rrframe.recipe.yaml import parse_value
 from rrframe.synthesis.record import Origin, Record, render
 
 
@@ -49,7 +48,9 @@ def command(
 ) -> None:
     """Degrade IMAGE and write it to OUT, whose ending says the format. PNG keeps every pixel."""
     check_severity(severity)
-    step = cast(Degradation, create(name, dict(map(_param, params)), kinds=("degradation", "effect")))
+    step = cast(
+        Degradation, create(name, dict(read_param(text, "DIAL") for text in params), kinds=("degradation", "effect"))
+    )
     photograph = read_photograph(image)
     second = read_photograph(partner) if partner and PARTNER in step.needs() else None
     drawn = Record.of(
@@ -66,13 +67,6 @@ def command(
         write_whole(record, json.dumps(drawn.written(), indent=2) + "\n")
     values = ", ".join(f"{dial} {_short(value)}" for dial, value in drawn.draw.steps[0].values.items())
     click.echo(f"{out}: {name} ({values})" if values else f"{out}: {name}")
-
-
-def _param(text: str) -> tuple[str, Any]:
-    dial, equals, value = text.partition("=")
-    if not equals or not dial:
-        raise RRFrameError(f"-p {text} is not DIAL=VALUE", hint="such as -p beta=0.02")
-    return dial, parse_value(value, f"-p {text}")
 
 
 def _short(value: Any) -> str:

@@ -27,6 +27,7 @@ COMMANDS = {
     "plugins": ("plugins", "List what is installed, broken plugins included."),
     "recipes": ("recipes", "List the shipped recipes."),
     "replay": ("replay", "Make a degraded image again from its record."),
+    "restore": ("restore", "Restore photographs."),
     "run": ("run", "Run a recipe, or continue a run."),
     "schema": ("schema", "Print the JSON Schema of recipes, installed plugins included."),
     "validate": ("validate", "Check a recipe and report every error in it."),

@@ -145,6 +145,23 @@ class Backbone(Component):
         """
         return {"degraded": pairs.degraded.to(self.torch_device), "clean": pairs.clean.to(self.torch_device)}
 
+    def companions(self) -> Mapping[str, nn.Module]:
+        """The frozen networks that it needs besides the one that is trained, by name, for estimates of memory."""
+        return {}
+
+    def rehearsal(self, height: int, width: int, batch: int) -> dict[str, torch.Tensor]:
+        """What ``encode`` would give for so many pictures of this size, made up. Memory is estimated with it on the
+        meta device, where tensors have no content: override it where ``encode`` looks at content.
+        """
+        images = torch.zeros(batch, 3, height, width, device=self.torch_device)
+        tasks = sorted(self.capabilities.tasks or ("noise",))
+        return self.encode(Pairs(images, images, (tasks[0],) * batch))
+
+    def rehearse_companions(self, batch: Mapping[str, torch.Tensor]) -> None:
+        """Run what a restoration runs besides the network and takes much memory, such as a decoder, on what
+        ``rehearsal`` gave.
+        """
+
     @property
     def capabilities(self) -> Capabilities:
         """What it needs and can do."""
@@ -326,6 +343,16 @@ class Backbone(Component):
 def is_saved(checkpoint: Path) -> bool:
     """Whether ``checkpoint`` is a folder that ``Backbone.save`` wrote, rather than published weights."""
     return (checkpoint / DESCRIPTION).is_file()
+
+
+def saved_name(checkpoint: Path) -> str | None:
+    """The name of the backbone that was saved in ``checkpoint``; ``None`` for published weights.
+
+    Raises:
+        RRFrameError: What was noted there cannot be read.
+    """
+    name = _described(checkpoint).get("use")
+    return name if isinstance(name, str) else None
 
 
 def _base(described: Mapping[str, Any]) -> Path | None:

@@ -105,8 +105,8 @@ def read_layers(
     return Layers(colour, alpha, header, hashlib.sha256(data).hexdigest(), tuple(notes))
 
 
-def measure(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """The height and width of the picture at ``path``, upright, by its header.
+def measure(path: str | os.PathLike[str]) -> tuple[int, int, str]:
+    """The height and width of the picture at ``path``, upright, and Pillow's name of its format, by its header.
 
     Raises:
         RRFrameError: It cannot be read.
@@ -117,7 +117,7 @@ def measure(path: str | os.PathLike[str]) -> tuple[int, int]:
             header = _open(data)
             sideways = _orientation(header, []) >= 5 and header.format != "TIFF"
     width, height = header.size
-    return (width, height) if sideways else (height, width)
+    return (width, height, header.format or "") if sideways else (height, width, header.format or "")
 
 
 @contextmanager

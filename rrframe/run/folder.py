@@ -75,13 +75,14 @@ class RunFolder:
             owner.unlink(missing_ok=True)
             own.release()
 
-    def adopt(self, resolved: dict[str, Any], text: str, *, aside: tuple[str, ...] = ()) -> bool:
+    def adopt(self, resolved: dict[str, Any], text: str, *, aside: tuple[str, ...] = (), what: str = "recipe") -> bool:
         """Keep the resolved recipe, or see that the one kept already is the same.
 
         Args:
             resolved: The recipe with all defaults filled in.
             text: The same as YAML.
             aside: Top-level keys that may differ, since they change no output.
+            what: What people call it.
 
         Returns:
             Whether this continues an earlier run.
@@ -96,9 +97,9 @@ class RunFolder:
         before = yaml.safe_load(kept.read_text(encoding="utf-8"))
         there, here = _comparable(before, aside), _comparable(resolved, aside)
         if there != here:
-            lines = difflib.unified_diff(there, here, "this folder", "this recipe", lineterm="", n=1)
+            lines = difflib.unified_diff(there, here, "this folder", f"this {what}", lineterm="", n=1)
             raise RRFrameError(
-                f"{self.path} holds a run of another recipe:\n    " + "\n    ".join(lines),
+                f"{self.path} holds a run of another {what}:\n    " + "\n    ".join(lines),
                 hint="choose another folder with --out, or undo the change to continue this run",
             )
         return True
