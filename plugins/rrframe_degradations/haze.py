@@ -33,7 +33,7 @@ class Scattering(Degradation):
 
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
         transmission = torch.exp(-draw.beta * cues.depth)
-        return images * transmission + draw.airlight * (1 - transmission)
+        return blend(draw.airlight.expand_as(images), images, transmission)
 
 
 class Heterogeneous(Degradation):

@@ -17,7 +17,8 @@ from pydantic import Field
 
 from rrframe import Cues, Degradation, Dial, Draw, Draws, Key, RRFrameError, uniform
 from rrframe.imaging.colour import pixels_to_linear
-from rrframe.imaging.layout import from_hwc, hwc_view
+from rrframe.imaging.composite import screen, weighted
+from rrframe.imaging.layout import from_hwc, hwc_view, joined
 from rrframe.imaging.reading import extensions
 
 Blend = Literal["over", "screen", "add"]
@@ -58,24 +59,24 @@ class Library(Degradation):
         )
 
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
-        layers = torch.cat([self._cut(one, images.shape[-2:]) for one in draw]).to(images.device)
-        light, alpha = layers[:, :3], layers[:, 3:]
+        cuts = [self._cut(one, images.shape[-2:]) for one in draw]
+        light, alpha = (joined([cut[part] for cut in cuts]).to(images.device) for part in (0, 1))
         if self.blend == "over":
             strength = draw.strength.clamp(max=1.0)
-            return torch.addcmul(images * (1 - alpha * strength), light, strength).clamp_(0.0, 1.0)
+            return weighted(images, 1 - alpha * strength, light, strength).clamp_(0.0, 1.0)
         light = light * draw.strength
-        done = images + light if self.blend == "add" else 1 - (1 - images) * (1 - light.clamp_(max=1.0))
+        done = images + light if self.blend == "add" else screen(images, light.clamp_(max=1.0))
         return done.clamp_(0.0, 1.0)
 
     def whole(self, draw: Draw) -> torch.Tensor:
         """All of the drawn layer, ``[1, 3, h, w]``: linear light times alpha, as large as its file."""
-        return _light(_read(str(self._folder() / str(draw.values["layer"]))))[:, :3]
+        return from_hwc([_light(_read(str(self._folder() / str(draw.values["layer"]))))[0]])
 
     def _folder(self) -> Path:
         return self.path or Path(__file__).parent / "layers" / self.layers
 
-    def _cut(self, draw: Draw, size: tuple[int, int]) -> torch.Tensor:
-        """``[1, 4, H, W]``, linear light times alpha, and alpha: the cut of the drawn layer at ``size``."""
+    def _cut(self, draw: Draw, size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """The cut of the drawn layer at ``size``: linear light times alpha, ``[1, 3, H, W]``, and alpha."""
         values = draw.values
         layer = _read(str(self._folder() / str(values["layer"])))
         whole = layer.shape[:2]
@@ -85,16 +86,18 @@ class Library(Degradation):
         top, left = round(down * (whole[0] - height)), round(across * (whole[1] - width))
         cut = layer[top : top + height, left : left + width]
         cut = np.ascontiguousarray(cut[:: -1 if values["flip"] else 1, :: -1 if values["mirror"] else 1])
-        light = _light(cut)  # resized times alpha: what a transparent pixel holds is nobody's business
         how = cv2.INTER_AREA if height > size[0] else cv2.INTER_LINEAR
-        resized = cv2.resize(hwc_view(light[0]), size[::-1], interpolation=how)
-        return from_hwc([resized.reshape(*size, 4)])
+        # Resized times alpha: what a transparent pixel holds is nobody's business.
+        light, alpha = (cv2.resize(part, size[::-1], interpolation=how) for part in _light(cut))
+        return from_hwc([light.reshape(*size, 3)]), from_hwc([alpha.reshape(*size, 1)])
 
 
-def _light(pixels: np.ndarray) -> torch.Tensor:
-    """``[H, W, 4]`` uint8 with straight alpha as ``[1, 4, H, W]``: linear light times alpha, and alpha."""
-    alpha = torch.from_numpy(pixels[..., 3:].copy()).permute(2, 0, 1).unsqueeze(0) / 255
-    return torch.cat([pixels_to_linear(np.ascontiguousarray(pixels[..., :3])) * alpha, alpha], dim=1)
+def _light(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``[H, W, 4]`` uint8 with straight alpha as linear light times alpha, ``[H, W, 3]`` float32, and alpha,
+    ``[H, W]``."""
+    alpha = np.multiply(pixels[..., 3], np.float32(1 / 255), dtype=np.float32)
+    light = hwc_view(pixels_to_linear(np.ascontiguousarray(pixels[..., :3]))[0])
+    return np.asarray(cv2.multiply(light, cv2.merge([alpha] * 3))).reshape(light.shape), alpha
 
 
 @lru_cache(maxsize=16)

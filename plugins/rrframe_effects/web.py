@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
@@ -12,8 +12,9 @@ from pydantic import Field
 
 from rrframe import Cues, Degradation, Dial, Draw, Draws, Key, choice, integers, uniform
 from rrframe.imaging.codec import CHROMA, decode, encode_jpeg
-from rrframe.imaging.layout import hwc_view, to_batch, to_pixels
+from rrframe.imaging.layout import joined, to_batch, to_pixels
 from rrframe.imaging.psf import generalised_gaussian
+from rrframe.imaging.random import Stream, normal_levels
 from rrframe.imaging.resample import resize_pixels
 
 _SHRINKING = ("area", "linear", "cubic")
@@ -64,6 +65,8 @@ class Web(Degradation):
     cutoff: Dial = uniform(0.33, 1.0, mild=1.0, low=0.1, high=1.0, unit="of the highest", about="of a sinc kernel")
     chroma: Dial = choice(*CHROMA, mild="4:4:4", about="chroma subsampling of each JPEG")
 
+    rounds: Literal[1, 2] = 2
+    """How many rounds there are; the settings of a second one mean nothing where it is 1."""
     first_blur: Share = Field(1.0, description="how often the first round blurs")
     second_blur: Share = Field(0.8, description="how often the second round blurs")
     first_scaling: Weights = Field((0.7, 0.2, 0.1), description="how often the first round shrinks, grows, keeps")
@@ -75,14 +78,16 @@ class Web(Degradation):
 
     def draw(self, key: Key, severity: float | None = None) -> Draw:
         first = self._round("first", key.child("first"), severity, 1.0)
-        second = self._round("second", key.child("second"), severity, first["scale"])
+        values = {"first": first}
+        if self.rounds == 2:
+            values["second"] = self._round("second", key.child("second"), severity, first["scale"])
         own = key.child("last")
-        last = {
-            "method": _method(own, second["scale"], 1.0),
+        values["last"] = {
+            "method": _method(own, list(values.values())[-1]["scale"], 1.0),
             "cutoff": self._cutoff(own, severity, self.last_sinc),
             "jpeg_first": _happens(own.child("order"), 0.5),
         }
-        return Draw(seed=key.seed, values={"first": first, "second": second, "last": last})
+        return Draw(seed=key.seed, values=values)
 
     def _round(self, name: str, key: Key, severity: float | None, scale_before: float) -> dict[str, Any]:
         def taken(dial: str) -> Any:
@@ -121,7 +126,7 @@ class Web(Degradation):
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
         # Codecs take whole files, and sizes differ from image to image: one after another, on the CPU.
         done = [_through(to_pixels(image), each) for image, each in zip(images, draw, strict=True)]
-        return torch.cat([to_batch(pixels) for pixels in done]).to(images.device)
+        return joined([to_batch(pixels) for pixels in done]).to(images.device)
 
 
 def _taken(dial: Dial, key: Key, severity: float | None) -> Any:
@@ -153,15 +158,16 @@ def _method(key: Key, before: float, after: float) -> str:
 
 def _through(pixels: np.ndarray, draw: Draw) -> np.ndarray:
     height, width, _ = pixels.shape
-    rng = Draws([draw]).rng
-    first, second, last = (draw.values[name] for name in ("first", "second", "last"))
-    for each in (first, second):
+    stream = Stream(draw.seed)
+    rounds: Any = [draw.values[name] for name in ("first", "second") if name in draw.values]
+    last: Any = draw.values["last"]
+    for each in rounds:
         size = max(1, round(height * each["scale"])), max(1, round(width * each["scale"]))
-        pixels = _noisy(_blurred_and_resized(pixels, size, each), each["noise"], rng)
-        if each is first or last["jpeg_first"]:
+        pixels = _noisy(_blurred_and_resized(pixels, size, each), each["noise"], stream)
+        if each is not rounds[-1] or last["jpeg_first"]:
             pixels = _saved(pixels, each)
     pixels = _ringing(resize_pixels(pixels, height, width, last["method"]), last["cutoff"])
-    return pixels if last["jpeg_first"] else _saved(pixels, second)
+    return pixels if last["jpeg_first"] else _saved(pixels, rounds[-1])
 
 
 def _blurred_and_resized(pixels: np.ndarray, size: tuple[int, int], values: dict[str, Any]) -> np.ndarray:
@@ -200,19 +206,21 @@ def _ringing(pixels: np.ndarray, cutoff: float | None) -> np.ndarray:
     return np.asarray(rung).reshape(pixels.shape)
 
 
-def _noisy(pixels: np.ndarray, noise: dict[str, Any], rng: Any) -> np.ndarray:
+def _noisy(pixels: np.ndarray, noise: dict[str, Any], stream: Stream) -> np.ndarray:
     strength = noise["strength"]
     if strength == 0:
         return pixels
-    height, width, _ = pixels.shape
-    field = rng.normal(torch.empty(1, 3, height, width), channels=1 if noise["grey"] else 3).mul_(strength)
-    field = hwc_view(field[0])
+    shape = (*pixels.shape[:2], 1 if noise["grey"] else 3)
+    normal = normal_levels() * np.float32(strength)
     if noise["kind"] == "poisson":
         bright = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if noise["grey"] else pixels
         deviations = np.sqrt(np.arange(256) / (255 * _PHOTONS), dtype=np.float64) * 255
-        field = field * np.asarray(cv2.LUT(bright, deviations.astype(np.float32))).reshape(field.shape)
+        field = stream.taken(normal, math.prod(shape)).reshape(shape)
+        field = cv2.multiply(field, np.asarray(cv2.LUT(bright, deviations.astype(np.float32))).reshape(shape))
+    else:  # whole codes: what is added to whole codes may be rounded first
+        field = stream.taken(np.rint(normal).astype(np.int16), math.prod(shape)).reshape(shape)
     if noise["grey"]:
-        field = cv2.cvtColor(field, cv2.COLOR_GRAY2RGB)
+        field = cv2.merge([field] * 3)
     return np.asarray(cv2.add(pixels, field, dtype=cv2.CV_8U)).reshape(pixels.shape)  # rounded, and no code wraps round
 
 

@@ -61,10 +61,10 @@ def decode(data: bytes) -> np.ndarray:
     """
     if data[4:12] == b"ftypavif":  # which OpenCV may have been built without
         return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_BGR)
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     if pixels is None:
         raise ValueError("not an image")
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    return np.asarray(pixels)
 
 
 def _encode(extension: str, pixels: np.ndarray, settings: list[int]) -> bytes:

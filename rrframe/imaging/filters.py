@@ -18,6 +18,10 @@ from rrframe.imaging.layout import from_hwc, hwc_view
 
 _REACH = 4.0  # standard deviations after which a Gaussian is cut: 6e-5 of it lies beyond
 _FINE = 5.0  # a Gaussian this many blocks wide loses nothing when it is sampled once a block
+_DIRECT = 129  # taps of the largest kernel that OpenCV sums directly
+_PIECES = ((11, 11), (4, 32), (32, 4), (7, 18), (18, 7))  # rows and columns of kernels no larger
+_THIN = 250  # taps other than 0: the Fourier transform costs as much
+_PIECE_COSTS = 20  # taps: what it takes to put a piece in its place
 _SPATIAL = 15  # the widest kernel that a GPU sums directly; wider ones go through the Fourier transform
 
 
@@ -154,9 +158,9 @@ def _convolve_opencv(images: torch.Tensor, kernels: torch.Tensor) -> torch.Tenso
     done = []
     for image, each in zip(images, kernels, strict=True):
         pixels = hwc_view(image)
-        # OpenCV correlates. Where a kernel is wide it takes the Fourier transform by itself.
+        # OpenCV correlates.
         filtered = [
-            cv2.filter2D(part, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
+            _correlate(part, kernel)
             for part, kernel in zip(
                 [pixels] if len(each) == 1 else cv2.split(pixels),
                 np.ascontiguousarray(each.detach().numpy()[:, ::-1, ::-1]),
@@ -166,6 +170,43 @@ def _convolve_opencv(images: torch.Tensor, kernels: torch.Tensor) -> torch.Tenso
         joined = filtered[0] if len(filtered) == 1 else cv2.merge(filtered)
         done.append(np.asarray(joined).reshape(pixels.shape))
     return from_hwc(done)
+
+
+def _correlate(pixels: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    # OpenCV sums the taps other than 0 of a small kernel, and takes the Fourier transform of one of more than 129 taps.
+    # A thin trail has few: in small pieces it costs less.
+    filled = int(np.count_nonzero(kernel))
+    if kernel.size > _DIRECT and filled < _THIN:
+        pieces = min((_pieces(kernel, *shape) for shape in _PIECES), key=len)
+        if filled + _PIECE_COSTS * len(pieces) < _THIN:
+            return _correlate_pieces(pixels, kernel.shape, pieces)
+    return np.asarray(cv2.filter2D(pixels, -1, kernel, borderType=cv2.BORDER_REFLECT_101))
+
+
+def _pieces(kernel: np.ndarray, rows: int, columns: int) -> list[tuple[int, int, np.ndarray]]:
+    """Where each part of at most so many ``rows`` and ``columns`` begins that is not all 0; and that part."""
+    first, left = (int(np.flatnonzero(kernel.any(axis=axis))[0]) for axis in (1, 0))
+    starts = (
+        (row, column) for row in range(first, len(kernel), rows) for column in range(left, kernel.shape[1], columns)
+    )
+    parts = ((row, column, kernel[row : row + rows, column : column + columns]) for row, column in starts)
+    return [(row, column, np.ascontiguousarray(part)) for row, column, part in parts if part.any()]
+
+
+def _correlate_pieces(
+    pixels: np.ndarray, shape: tuple[int, ...], pieces: list[tuple[int, int, np.ndarray]]
+) -> np.ndarray:
+    (height, width), (rows, columns) = pixels.shape[:2], shape
+    padded = cv2.copyMakeBorder(pixels, rows // 2, rows // 2, columns // 2, columns // 2, cv2.BORDER_REFLECT_101)
+    total: np.ndarray | None = None
+    for row, column, piece in pieces:
+        high, wide = piece.shape
+        seen = padded[row : row + height + high - 1, column : column + width + wide - 1]
+        # Around its first tap, so that what is wanted begins in the corner; beyond, there is a border nobody looks at.
+        part = cv2.filter2D(seen, -1, piece, anchor=(0, 0), borderType=cv2.BORDER_REPLICATE)[:height, :width]
+        total = np.ascontiguousarray(part) if total is None else cv2.add(total, part, dst=total)
+    assert total is not None
+    return total
 
 
 def _box_opencv(images: torch.Tensor, radius: int) -> torch.Tensor:

@@ -39,3 +39,8 @@ def from_hwc(arrays: list[np.ndarray]) -> torch.Tensor:
     """``[H, W, C]`` float32 arrays as ``[B, C, H, W]``, channels_last; without a copy where there is one."""
     stacked = arrays[0][None] if len(arrays) == 1 else np.stack(arrays)
     return torch.from_numpy(stacked).permute(0, 3, 1, 2)
+
+
+def joined(batches: list[torch.Tensor]) -> torch.Tensor:
+    """``batches`` as one: without a copy where there is one."""
+    return batches[0] if len(batches) == 1 else torch.cat(batches)

@@ -36,8 +36,8 @@ def with_highlights(images: torch.Tensor, light: torch.Tensor) -> torch.Tensor:
 
     Source: Rim et al. 2022, "Realistic blur synthesis for learning image deblurring" (RSBlur), section 4.
     """
-    clipped = (images - _SHOULDER).mul_(1 / (1 - _SHOULDER)).clamp_(min=0.0).square_()
-    return torch.addcmul(images, clipped, light)
+    clipped = images.clamp(min=_SHOULDER).sub_(_SHOULDER)
+    return torch.addcmul(images, clipped, clipped * (light / (1 - _SHOULDER) ** 2))
 
 
 class Spread(Degradation):

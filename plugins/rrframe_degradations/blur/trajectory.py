@@ -26,18 +26,25 @@ def wander(generator: random.Random, jerk: float) -> np.ndarray:
     shake = 10.0 * generator.random()
     turning = 0.2 * generator.random() * jerk
     place, heading = 0j, cmath.rect(1.0, generator.uniform(0.0, 2 * math.pi))
+    gusts, turns = _chances(generator.getrandbits(32), jerk * shake, turning)
     places = [place]
-    for _ in range(_STEPS - 1):
-        turn = 2 * heading * cmath.rect(1.0, math.pi + generator.uniform(-0.5, 0.5))
-        sudden = turn if generator.random() < turning else 0.0
-        gust = complex(generator.gauss(0.0, 1.0), generator.gauss(0.0, 1.0))
-        heading += sudden + jerk * (shake * gust - pull * place)
+    for gust, turn in zip(gusts, turns, strict=True):
+        heading += turn * heading + gust - jerk * pull * place
         heading /= abs(heading)
         place += heading
         places.append(place)
     path = np.array(places)
     path -= path.mean()
     return np.stack([path.real, path.imag], axis=1) / _span(path)
+
+
+def _chances(seed: int, gusty: float, turning: float) -> tuple[list[complex], list[complex]]:
+    """What shakes each step, and by what it turns: 0 but for a share ``turning`` of them."""
+    numbers = np.random.RandomState(seed)  # whose stream is the same in every version
+    gusts = numbers.standard_normal((_STEPS - 1, 2)) @ (gusty, gusty * 1j)
+    sudden = numbers.random_sample((_STEPS - 1, 2))
+    turns = np.where(sudden[:, 0] < turning, 2 * np.exp(1j * (math.pi + sudden[:, 1] - 0.5)), 0.0)
+    return gusts.tolist(), turns.tolist()
 
 
 def _span(path: np.ndarray) -> float:
