@@ -37,6 +37,7 @@ class FlowEditor(Backbone):
 
     tiny: ClassVar[Mapping[str, Any]] = {"dtype": "float32", "pixels": 64 * 64, "steps": 2}
     """The params that the preset ``tiny`` changes where they are not given."""
+    checked_with: ClassVar[Mapping[str, Any]] = {"preset": "tiny"}
 
     preset: Literal["full", "tiny"] = "full"
     """``full`` has the published sizes; ``tiny`` is never trained and has the same parts, small enough for a test."""
@@ -173,6 +174,11 @@ class FlowEditor(Backbone):
                 found = found.to(self.torch_device).eval().requires_grad_(False)
             self._parts[part] = found
         return self._parts[part]
+
+    def hold(self, network: nn.Module, **parts: Any) -> None:
+        """Restore with ``network`` and these frozen parts, instead of making or reading any."""
+        self._network = network
+        self._parts.update(parts)
 
     def published(self) -> Path | None:
         """The checkpoint that the frozen parts come from: behind weights that were trained here, what they began

@@ -21,7 +21,7 @@ TRANSFORMER: dict[Preset, dict[str, Any]] = {
         "joint_attention_dim": 32,
         "pooled_projection_dim": 16,
         "text_channels": 32,
-        "connector_heads": 4,
+        "connector_heads": 2,
     },
 }
 """What differs from the defaults of ``Step1XEditTransformer``."""
@@ -44,9 +44,9 @@ _TEXT: dict[Preset, dict[str, Any]] = {
         "hidden_size": 32,
         "intermediate_size": 64,
         "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "rope_parameters": {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 1e6},
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 1e6},
     },
 }
 _VISION: dict[Preset, dict[str, Any]] = {

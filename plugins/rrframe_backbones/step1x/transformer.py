@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import torch
-from diffusers import FluxTransformer2DModel
+from diffusers import FluxTransformer2DModel, ModelMixin  # noqa: F401, diffusers looks here for how to load this class
 from diffusers.configuration_utils import register_to_config
 
 from rrframe_backbones.step1x.connector import Step1XConnector
