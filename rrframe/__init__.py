@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from rrframe.contracts.component import Component as Component
     from rrframe.contracts.cue import Cue as Cue
     from rrframe.contracts.cue import Cues as Cues
+    from rrframe.contracts.dataset import Dataset as Dataset
+    from rrframe.contracts.dataset import Item as Item
+    from rrframe.contracts.dataset import Sample as Sample
     from rrframe.contracts.degradation import Degradation as Degradation
     from rrframe.contracts.dials import Dial as Dial
     from rrframe.contracts.dials import choice as choice
@@ -48,6 +51,9 @@ _HOMES = {
     "Component": "contracts.component",
     "Cue": "contracts.cue",
     "Cues": "contracts.cue",
+    "Dataset": "contracts.dataset",
+    "Item": "contracts.dataset",
+    "Sample": "contracts.dataset",
     "Degradation": "contracts.degradation",
     "Dial": "contracts.dials",
     "choice": "contracts.dials",

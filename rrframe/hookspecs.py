@@ -113,6 +113,18 @@ def register_sinks() -> Iterable[Spec]:  # type: ignore[empty-body]
 
 
 @hookspec
+def register_datasets() -> Iterable[Spec]:  # type: ignore[empty-body]
+    """Announce datasets: finished pairs to train on or to measure with.
+
+    ```python
+    @hookimpl
+    def register_datasets():
+        yield Spec("pairs/lmdb", "rrframe_lmdb:Lmdb", "Pairs in an LMDB file.")
+    ```
+    """
+
+
+@hookspec
 def register_engines() -> Iterable[Spec]:  # type: ignore[empty-body]
     """Announce engines, which spread the shards of a run over processes or machines.
 

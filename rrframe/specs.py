@@ -16,6 +16,7 @@ HOOKS = {
     "task": "register_tasks",
     "source": "register_sources",
     "sink": "register_sinks",
+    "dataset": "register_datasets",
     "engine": "register_engines",
     "backbone": "register_backbones",
     "metric": "register_metrics",

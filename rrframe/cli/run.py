@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
 from rrframe.errors import RRFrameError
-from rrframe.recipe import load_recipe
+from rrframe.recipe import LoadedRecipe, TrainingRecipe, load_recipe
 from rrframe.synthesis.run import Options, Summary, describe, plan_synthesis, run_synthesis
 
 
@@ -47,19 +49,53 @@ def command(
     console = Console(highlight=False, soft_wrap=True)
     loaded = load_recipe(recipe, overrides)
     folder = out or Path("runs") / loaded.name
+    if isinstance(loaded.recipe, TrainingRecipe):
+        _train(loaded, loaded.recipe, folder, plan_only, console)
+    else:
+        _synthesise(loaded, folder, Options(shards, retry_failed), plan_only, strict, console)
+
+
+def _train(loaded: LoadedRecipe, recipe: TrainingRecipe, folder: Path, plan_only: bool, console: Console) -> None:
+    from rrframe.training.run import describe as describe_training
+    from rrframe.training.run import run_training
+
     if plan_only:
-        for name, value in describe(plan_synthesis(loaded, folder)):
-            console.print(f"{name + ':':<14}{value}")
+        _tell_plan(describe_training(recipe), console)
+        return
+    console.print(f"training {loaded.name} in {folder}")
+    trained = run_training(loaded, folder, console)
+    console.print(f"{trained.status} after {trained.steps} steps, {trained.seconds:.1f} s this time")
+    if trained.best:
+        gain = trained.best["psnr"] - trained.best["degraded_psnr"]
+        console.print(
+            f"best: {trained.best['psnr']:.2f} dB held out, {gain:+.2f} dB, after step {trained.best['step']}"
+        )
+    console.print(f"report: {trained.report}")
+    if trained.status == "stopped":
+        console.print("the same command goes on from here")
+        raise click.exceptions.Abort
+
+
+def _synthesise(
+    loaded: LoadedRecipe, folder: Path, options: Options, plan_only: bool, strict: bool, console: Console
+) -> None:
+    if plan_only:
+        _tell_plan(describe(plan_synthesis(loaded, folder)), console)
         return
     console.print(f"running {loaded.name} in {folder}")
     try:
-        summary = run_synthesis(loaded, folder, Options(shards, retry_failed), console)
+        summary = run_synthesis(loaded, folder, options, console)
     except KeyboardInterrupt:
         console.print(f"stopped; finished shards stay in {folder}, and the same command continues")
         raise
     _tell(summary, console)
     if strict and summary.unmade:
         raise _Unmade(f"{summary.unmade} pairs could not be made", hint="the report lists them with the reasons")
+
+
+def _tell_plan(rows: Iterable[tuple[str, Any]], console: Console) -> None:
+    for name, value in rows:
+        console.print(f"{name + ':' if name else '':<14}{value}")
 
 
 class _Unmade(RRFrameError):

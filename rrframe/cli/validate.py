@@ -8,7 +8,7 @@ import click
 
 from rrframe.contracts.chain import Chain
 from rrframe.contracts.component import Component
-from rrframe.recipe import LoadedRecipe, load_recipe
+from rrframe.recipe import LoadedRecipe, SynthesisRecipe, TrainingRecipe, load_recipe
 
 
 @click.command()
@@ -32,6 +32,19 @@ def _rows(loaded: LoadedRecipe) -> Iterator[tuple[str, str]]:
     yield "kind", recipe.kind
     yield "name", recipe.name
     yield "seed", str(recipe.seed)
+    yield from _training(recipe) if isinstance(recipe, TrainingRecipe) else _synthesis(recipe)
+
+
+def _training(recipe: TrainingRecipe) -> Iterator[tuple[str, str]]:
+    yield "backbone", recipe.backbone.name
+    for name, dataset in recipe.data.items():
+        yield "data", f"{name} from {dataset.name}"
+    for stage in recipe.stages:
+        mix = " : ".join(sorted(stage.sources()))
+        yield "stage", f"{stage.name}, {_count(stage.steps, 'step')} of {_count(stage.batch, 'pair')}: {mix}"
+
+
+def _synthesis(recipe: SynthesisRecipe) -> Iterator[tuple[str, str]]:
     most = "" if recipe.limit is None else f", the first {recipe.limit} pictures"
     yield "source", f"{recipe.source.name}{most}, {_count(recipe.variants, 'pair')} a picture"
     if recipe.screen:

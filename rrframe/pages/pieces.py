@@ -101,6 +101,54 @@ class Bars:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """Lines over a common axis; those with many points are thinned to what a screen shows.
+
+    Args:
+        title: What is measured, with its unit.
+        axis: What runs from left to right.
+        lines: The points of each line by its name, rising to the right.
+    """
+
+    macro: ClassVar[str] = "curve"
+    title: str
+    axis: str
+    lines: Mapping[str, Sequence[tuple[float, float]]]
+
+    width: ClassVar[int] = 600
+    height: ClassVar[int] = 180
+    _most: ClassVar[int] = 1000
+
+    def path(self, name: str) -> str:
+        """A line as SVG draws it, in a box of ``width`` x ``height``."""
+        (left, right), (low, high) = self._span(0), self._span(1)
+        points = self.lines[name]
+        points = points[:: -(-len(points) // self._most) or 1]
+        places = [
+            f"{self.width * (x - left) / (right - left):.1f},{self.height * (1 - (y - low) / (high - low)):.1f}"
+            for x, y in points
+        ]
+        return "M" + "L".join(places) if places else ""
+
+    def ends(self) -> dict[str, str]:
+        """The numbers at the ends of the axes."""
+        (left, right), (low, high) = self._span(0), self._span(1)
+        return {"left": f"{left:g}", "right": f"{right:g}", "low": f"{low:.4g}", "high": f"{high:.4g}"}
+
+    def said(self, name: str) -> str:
+        """A line in words."""
+        points = self.lines[name]
+        if not points:
+            return f"{name}: no points"
+        return f"{name} from {points[0][1]:.4g} to {points[-1][1]:.4g} over {len(points)} points"
+
+    def _span(self, side: int) -> tuple[float, float]:
+        values = [point[side] for points in self.lines.values() for point in points] or [0.0]
+        low, high = min(values), max(values)
+        return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+@dataclass(frozen=True)
 class Strip:
     """Pictures side by side; a press shows one at 100 % and the arrow keys walk to its neighbours in place."""
 
@@ -150,4 +198,4 @@ class Section:
         return re.sub(r"\W+", "-", self.title.lower()).strip("-") or "section"
 
 
-Piece = Text | Code | Facts | Figures | Table | Bars | Strip | Comparisons | Section
+Piece = Text | Code | Facts | Figures | Table | Bars | Curve | Strip | Comparisons | Section

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rrframe.recipe.loading import resolved_yaml as resolved_yaml
     from rrframe.recipe.models import SynthesisRecipe as SynthesisRecipe
     from rrframe.recipe.models import TaskMix as TaskMix
+    from rrframe.recipe.training import TrainingRecipe as TrainingRecipe
 
 _HOMES = {
     "LoadedRecipe": "loading",
@@ -21,6 +22,7 @@ _HOMES = {
     "resolved_yaml": "loading",
     "SynthesisRecipe": "models",
     "TaskMix": "models",
+    "TrainingRecipe": "training",
 }
 
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from rrframe.contracts.problems import Location, path_text, translate
 from rrframe.errors import RRFrameError, RRFrameErrors, did_you_mean
-from rrframe.recipe.models import RECIPES, SynthesisRecipe
+from rrframe.recipe.kinds import RECIPES, Recipe
 from rrframe.recipe.overrides import Override, apply_override, parse_override
 from rrframe.recipe.shipped import find_shipped
 from rrframe.recipe.yaml import FLOAT, MOST_BYTES, Node, read_yaml
@@ -30,7 +30,7 @@ class LoadedRecipe:
         origin: The file it came from.
     """
 
-    recipe: SynthesisRecipe
+    recipe: Recipe
     resolved: dict[str, Any]
     name: str
     origin: Path
@@ -76,7 +76,7 @@ class _Loading:
             raise RRFrameErrors([self._placed(location, each) for location, each in found]) from None
         return LoadedRecipe(recipe, recipe.model_dump(mode="json"), recipe.name, self._origin)
 
-    def _model(self) -> type[SynthesisRecipe]:
+    def _model(self) -> type[Recipe]:
         kind = self._data.get("kind")
         if isinstance(kind, str) and kind in RECIPES:
             return RECIPES[kind]

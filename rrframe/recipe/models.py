@@ -1,4 +1,4 @@
-"""What a recipe may say, a model a kind."""
+"""What a recipe of synthesis may say."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     StrictInt,
     ValidationInfo,
@@ -20,19 +18,11 @@ from rrframe.contracts.component import Used, create
 from rrframe.contracts.cue import PARTNER, Cue
 from rrframe.contracts.engine import Engine
 from rrframe.contracts.filter import Filter, Stage
-from rrframe.contracts.problems import Location, failure, from_error, problem
+from rrframe.contracts.problems import Location, failure, problem
 from rrframe.contracts.sink import Sink
 from rrframe.contracts.source import Source
-from rrframe.errors import RRFrameError
 from rrframe.manager import get_manager
-
-
-def _registered_task(name: str) -> str:
-    try:
-        get_manager().find(name, "task")
-    except RRFrameError as error:
-        raise from_error(error) from None
-    return name
+from rrframe.recipe.sections import RecipeName, Section, TaskName
 
 
 def _usable_at(stage: Stage) -> AfterValidator:
@@ -56,18 +46,12 @@ def _usable_at(stage: Stage) -> AfterValidator:
 # What rrframe.recipe.schema puts in place of these depends on the plugins installed.
 _SCREEN = WithJsonSchema({"x-rrframe-kinds": ["filter"], "x-rrframe-stage": "screen"})
 _VERIFY = WithJsonSchema({"x-rrframe-kinds": ["filter"], "x-rrframe-stage": "verify"})
-_TASK = WithJsonSchema({"type": "string", "x-rrframe-names": ["task"]})
 
 Screen = Annotated[Filter, Used("filter"), _usable_at("screen"), _SCREEN]
 Verify = Annotated[Filter, Used("filter"), _usable_at("verify"), _VERIFY]
-TaskName = Annotated[str, AfterValidator(_registered_task), _TASK]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
-
-
-class TaskMix(_Section):
+class TaskMix(Section):
     """How one task's pairs are made, and how many of them."""
 
     weight: float = Field(1.0, ge=0, strict=True)
@@ -76,12 +60,12 @@ class TaskMix(_Section):
     """The degradations, in order."""
 
 
-class SynthesisRecipe(_Section):
+class SynthesisRecipe(Section):
     """Makes pairs of degraded and clean images from a source of clean ones."""
 
     kind: Literal["synthesis"]
     """What kind of run this is."""
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)
+    name: RecipeName
     """Names the run and its folder: letters, digits, '.', '_' and '-'. By default the file's name."""
     seed: StrictInt = Field(0, ge=0)
     """All randomness of the run follows from it."""
@@ -129,10 +113,6 @@ class SynthesisRecipe(_Section):
         if problems:
             raise failure(problems)
         return provided
-
-
-RECIPES: dict[str, type[SynthesisRecipe]] = {"synthesis": SynthesisRecipe}
-"""The model of each kind of recipe."""
 
 
 def _misnamed(cues: dict[str, Cue]) -> dict[Location, Any]:

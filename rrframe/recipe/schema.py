@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from rrframe.contracts.filter import Filter
 from rrframe.errors import RRFrameError, did_you_mean
 from rrframe.manager import Entry, get_manager
-from rrframe.recipe.models import RECIPES
+from rrframe.recipe.kinds import RECIPES
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -86,7 +86,7 @@ class _Definitions:
             cls = get_manager().load(entry)
             if stage and issubclass(cls, Filter) and stage not in cls.stages():
                 return None
-            params = self._hoisted(cls, name)
+            params = self._hoisted(cls, f"{entry.kind}:{name}")
         except RRFrameError as error:
             params = {"type": "object", "description": f"Not checked here: {error.message}. {error.hint or ''}".strip()}
         except Exception as error:  # a plugin's type that JSON Schema has no words for
@@ -96,13 +96,15 @@ class _Definitions:
             about = "Keys the step's randomness. By default its name."
             properties["id"] = {"type": "string", "minLength": 1, "description": about}
         required = ["use", "params"] if params.get("required") else ["use"]
-        self.made[name] = {
+        # A name may stand in two kinds, as a sink and a dataset of one format do.
+        key = f"{entry.kind}:{name}"
+        self.made[key] = {
             "type": "object",
             "properties": properties,
             "required": required,
             "additionalProperties": False,
         }
-        return _ref(name)
+        return _ref(key)
 
 
 def _ref(name: str) -> dict[str, str]:

@@ -45,6 +45,7 @@ class Watch:
         self._console = console
         self._total, self._unit = total, unit
         self._first = self._done = done
+        self._about = ""
         self._began = self._told = time.monotonic()
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -66,10 +67,10 @@ class Watch:
     def __exit__(self, *error: Any) -> None:
         self._bar.stop()
 
-    def reached(self, done: int) -> None:
-        """Say that ``done`` items are done in all."""
-        self._done = done
-        self._bar.update(self._task, completed=done)
+    def reached(self, done: int, about: str = "") -> None:
+        """Say that ``done`` items are done in all, and a word about the last."""
+        self._done, self._about = done, about
+        self._bar.update(self._task, completed=done, description=about or self._unit)
         now = time.monotonic()
         if not self._console.is_terminal and now - self._told >= _LINE_EVERY:
             self._told = now
@@ -82,4 +83,5 @@ class Watch:
     def _line(self, now: float) -> str:
         rate = (self._done - self._first) / max(now - self._began, 1e-9)
         left = f", about {(self._total - self._done) / rate:.0f} s left" if rate > 0 else ""
-        return f"{self._done} of {self._total} {self._unit}, {rate:.1f} a second{left}"
+        about = f": {self._about}" if self._about else ""
+        return f"{self._done} of {self._total} {self._unit}, {rate:.1f} a second{left}{about}"

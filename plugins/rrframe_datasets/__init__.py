@@ -1,0 +1,13 @@
+"""Pairs to train on and to measure with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rrframe import Spec, hookimpl
+
+
+@hookimpl
+def register_datasets() -> Iterator[Spec]:
+    yield Spec("pairs/folder", "rrframe_datasets.folder:Folder", "Two folders of pictures, degraded and clean.")
+    yield Spec("pairs/webdataset", "rrframe_datasets.webdataset:Shards", "The pairs that a synthesis run wrote.")

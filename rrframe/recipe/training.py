@@ -1,0 +1,169 @@
+"""What a recipe of training may say."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, StrictInt, ValidationInfo, field_validator
+
+from rrframe.contracts.backbone import Backbone
+from rrframe.contracts.chain import Chain
+from rrframe.contracts.component import Used
+from rrframe.contracts.dataset import Dataset
+from rrframe.contracts.problems import Location, failure, problem
+from rrframe.errors import did_you_mean
+from rrframe.recipe.sections import RecipeName, Section, TaskName
+
+Shares = dict[str, Annotated[float, Field(ge=0)]]
+
+
+class Ramp(Section):
+    """A mix that changes over the stage: progressive mixing."""
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+    begin: Shares = Field(alias="from")
+    """The shares of the first step."""
+    to: Shares
+    """The shares of the last."""
+    over: StrictInt | None = Field(None, ge=1)
+    """How many steps the change takes; the rest of the stage keeps the last shares. By default all."""
+
+    def names(self) -> set[str]:
+        return {*self.begin, *self.to}
+
+
+class Stage(Section):
+    """A part of the training with settings of its own."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=50)
+    """Names the stage."""
+    steps: StrictInt = Field(ge=1)
+    """How many times the weights are changed."""
+    batch: StrictInt = Field(ge=1)
+    """Pairs a step, over all processes."""
+    mix: Shares | Ramp
+    """The share of each source of pairs, relative to the others: ``{synthetic: 2, real: 8}``, exact in every block; or
+    ``{from: ..., to: ..., over: STEPS}``."""
+    learning_rate: float = Field(gt=0)
+    """At the end of the warm-up."""
+    schedule: Literal["constant", "cosine", "linear"] = "constant"
+    """What the learning rate does after the warm-up: stays, or falls to 0."""
+    warmup: StrictInt = Field(0, ge=0)
+    """Steps over which the learning rate rises from 0."""
+    weight_decay: float = Field(0.0, ge=0)
+    """Decoupled, as in AdamW."""
+    betas: tuple[float, float] = (0.9, 0.95)
+    """Of Adam."""
+    eps: float = Field(1e-8, gt=0)
+    """Of Adam."""
+    clip: float | None = Field(1.0, gt=0)
+    """The largest norm of the gradient; a longer one is scaled down to it."""
+    freeze: tuple[str, ...] = ()
+    """Parameters that stay as they are: ``single_transformer_blocks[:25%]``."""
+
+    def sources(self) -> set[str]:
+        """The sources that the mix names."""
+        return self.mix.names() if isinstance(self.mix, Ramp) else set(self.mix)
+
+    @field_validator("mix")
+    @classmethod
+    def _something_to_mix(cls, mix: Shares | Ramp) -> Shares | Ramp:
+        for shares in (mix.begin, mix.to) if isinstance(mix, Ramp) else (mix,):
+            if not any(shares.values()):
+                raise problem("no source has a share, so there is nothing to train on")
+        return mix
+
+
+class Augment(Section):
+    """What is done to pairs as they are read. Both sides are cut to the resolution in any case."""
+
+    flip: float = Field(0.5, ge=0, le=1)
+    """How often a pair is mirrored left to right."""
+    degraded: Chain | None = None
+    """Degradations of the degraded side, in order: ``effect/maybe`` with ``effect/web`` inside, for one."""
+
+
+class Validation(Section):
+    """Pairs that are never trained on, and what is done with them."""
+
+    every: StrictInt = Field(100, ge=1)
+    """Steps between two validations."""
+    share: float = Field(0.1, gt=0, lt=1)
+    """How many of the clean pictures are held out, with all pairs made of them. At least one is."""
+    pairs: StrictInt = Field(32, ge=1)
+    """How many held-out pairs are restored each time: the same ones, all tasks in turn."""
+    patience: StrictInt | None = Field(None, ge=1)
+    """Stops after so many validations without a better one. By default it goes on."""
+
+
+class Keep(Section):
+    """Which checkpoints stay."""
+
+    every: StrictInt = Field(500, ge=1)
+    """Steps between two checkpoints. There is one at the end of each stage too."""
+    last: StrictInt = Field(2, ge=1)
+    """How many of the newest stay, beside the best."""
+
+
+class TrainingRecipe(Section):
+    """Trains a backbone on pairs, in stages."""
+
+    kind: Literal["training"]
+    """What kind of run this is."""
+    name: RecipeName
+    """Names the run and its folder: letters, digits, '.', '_' and '-'. By default the file's name."""
+    seed: StrictInt = Field(0, ge=0)
+    """All randomness of the run follows from it."""
+    backbone: Annotated[Backbone, Used("backbone")]
+    """What is trained."""
+    data: dict[str, Annotated[Dataset, Used("dataset")]] = Field(min_length=1)
+    """Sources of pairs, under names that the stages mix."""
+    tasks: Literal["uniform", "proportional"] | dict[TaskName, Annotated[float, Field(ge=0)]] = "uniform"
+    """The share of each task within a source: all alike, as many as there are pairs, or these weights."""
+    resolution: StrictInt = Field(ge=16)
+    """Pairs are cut to the area of a square with this side, in pixels."""
+    aspects: tuple[float, ...] = (1.0,)
+    """Width over height of what is cut. All pairs of a step share one, drawn anew for each step."""
+    augment: Augment = Augment()
+    """What is done to pairs as they are read."""
+    stages: tuple[Stage, ...] = Field(min_length=1)
+    """One after the other."""
+    micro_batch: StrictInt | None = Field(None, ge=1)
+    """Pairs that a process holds at a time. By default the largest that divides its part of the batch, up to 8."""
+    ema: float | None = Field(None, gt=0, lt=1)
+    """Keeps an average of the weights that forgets at this rate, such as 0.999, and validates and saves that."""
+    validation: Validation = Validation()
+    """Pairs held out."""
+    keep: Keep = Keep()
+    """Which checkpoints stay."""
+    workers: StrictInt | None = Field(None, ge=0)
+    """Processes that read pairs, for each process that trains. By default none on a CPU, else up to 8."""
+
+    @field_validator("backbone")
+    @classmethod
+    def _can_be_trained(cls, backbone: Backbone) -> Backbone:
+        if not backbone.capabilities.trainable:
+            raise problem(f"{backbone.name} cannot be trained", component=backbone.name, plugin=backbone.plugin)
+        return backbone
+
+    @field_validator("stages")
+    @classmethod
+    def _known_sources(cls, stages: tuple[Stage, ...], info: ValidationInfo) -> tuple[Stage, ...]:
+        if "data" not in info.data:  # wrong itself
+            return stages
+        known = set(info.data["data"])
+        problems: dict[Location, Any] = {
+            (number, "mix", name): problem(f"no source under data: is called {name!r}", hint=did_you_mean(name, known))
+            for number, stage in enumerate(stages)
+            for name in sorted(stage.sources() - known)
+        }
+        names = [stage.name for stage in stages]
+        problems |= {
+            (number, "name"): problem(f"two stages are called {name!r}")
+            for number, name in enumerate(names)
+            if name in names[:number]
+        }
+        if problems:
+            raise failure(problems)
+        return stages

@@ -1,0 +1,322 @@
+"""The one loop that trains: any backbone, any stage, one process or many."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import statistics
+import time
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from rrframe.contracts.backbone import Backbone
+from rrframe.contracts.draw import Noise
+from rrframe.manager import get_manager
+from rrframe.pairs.files import write_whole
+from rrframe.recipe.training import Stage, TrainingRecipe
+from rrframe.rng import Key
+from rrframe.run.folder import RunFailed, RunFolder
+from rrframe.run.observed import StepEnded
+from rrframe.run.progress import Watch
+from rrframe.training.checkpoints import BEST, Checkpoints, replace_folder
+from rrframe.training.curves import Curves
+from rrframe.training.data import Batch, TrainingData
+from rrframe.training.loading import batches, workers_for
+from rrframe.training.schedule import learning_rate, split
+from rrframe.training.validation import Scored, keep_pictures, summary, validate
+
+_EXPLODED = 1000.0  # times the usual norm of the gradient
+_USUAL = 100  # steps that say what is usual
+
+
+class Learner(nn.Module):
+    """What the processes keep in step: the trained network, with the loss as its forward pass."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.trained = backbone.trainable()
+        self._backbone = (backbone,)  # a tuple, so that it does not count as a part
+
+    def forward(self, batch: dict[str, torch.Tensor], noise: Noise) -> torch.Tensor:
+        return self._backbone[0].loss(batch, noise)
+
+
+class Trainer:
+    """A training run from where it stands to its end.
+
+    Args:
+        recipe: What is wanted.
+        data: Its pairs.
+        folder: The run's folder.
+        accelerator: The processes and their devices.
+        watch: Told of every step.
+    """
+
+    def __init__(
+        self, recipe: TrainingRecipe, data: TrainingData, folder: RunFolder, accelerator: Accelerator, watch: Watch
+    ) -> None:
+        self.recipe = recipe
+        self.data = data
+        self.folder = folder
+        self.accelerator = accelerator
+        self.watch = watch
+        self.backbone = recipe.backbone
+        self.checkpoints = Checkpoints(folder.path, recipe.keep.last)
+        self.state: dict[str, Any] = {"done": 0, "best": None, "stale": 0, "drawn": {}, "broken": []}
+        self.frozen: dict[str, list[str]] = {}
+        self._average: dict[str, torch.Tensor] | None = None
+        self._norms: deque[float] = deque(maxlen=_USUAL)
+        self._stop = False
+
+    def run(self) -> str:
+        """Train. Gives ``finished``, or ``stopped`` after an interrupt or where validation no longer improves.
+
+        Raises:
+            RunFailed: The loss or the gradient is not finite, or grows out of all bounds.
+        """
+        newest = self.checkpoints.newest()
+        if newest is not None:
+            self.state |= self.checkpoints.state(newest)
+            self.checkpoints.weights(newest, self.backbone)
+        self._average = self._averaged(newest)
+        with self._interrupts(), self._curves() as self.curves:
+            first = 0
+            for number, stage in enumerate(self.recipe.stages):
+                if self.state["done"] < first + stage.steps:
+                    self._stage(number, stage, first, newest)
+                    newest = None  # a stage begins with a fresh optimizer
+                first += stage.steps
+                if self._stop or self._patience_is_out():
+                    break
+            if not self._stop:
+                self._finish()
+        return "stopped" if self._stop else "finished"
+
+    # A stage and its steps
+    # ----------------------------------------------------------------------------------------------------------------
+
+    def _stage(self, number: int, stage: Stage, first: int, checkpoint: Path | None) -> None:
+        module = self.backbone.trainable()
+        module.requires_grad_(True)
+        self.frozen[stage.name] = self.backbone.freeze(stage.freeze)
+        trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(
+            trained, lr=stage.learning_rate, betas=stage.betas, eps=stage.eps, weight_decay=stage.weight_decay
+        )
+        learner, optimizer = self.accelerator.prepare(Learner(self.backbone), optimizer)
+        begins = self.state["done"] == first
+        if checkpoint is not None and not begins:
+            self.checkpoints.optimizer(checkpoint, learner, optimizer)
+        ranks, device = self.accelerator.num_processes, self.backbone.torch_device
+        shares = split(stage.batch, ranks, self.recipe.micro_batch)
+        steps, workers = range(self.state["done"] - first, stage.steps), workers_for(self.recipe.workers, device, ranks)
+        rounds = batches(self.data, number, steps, shares, self.accelerator.process_index, workers)
+        for step, batch in zip(steps, rounds, strict=True):
+            self._step(stage, step, learner, optimizer, batch)
+            done = self.state["done"]
+            last = step + 1 == stage.steps
+            if done % self.recipe.validation.every == 0 or last:
+                self._validate()
+            self._stop = self._agreed(self._stop)
+            if done % self.recipe.keep.every == 0 or last or self._stop:
+                self._save(learner, optimizer)
+            if self._stop or self._patience_is_out():
+                break
+        self.accelerator.free_memory()
+
+    def _step(
+        self, stage: Stage, step: int, learner: nn.Module, optimizer: torch.optim.Optimizer, rounds: Sequence[Batch]
+    ) -> None:
+        began = time.perf_counter()
+        rank = self.accelerator.process_index
+        # Nothing of the generator's state has to be kept: it is set anew for every step.
+        torch.manual_seed(Key.of(self.recipe.seed, "step", stage.name, step, rank).seed)
+        rate = learning_rate(stage, step)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        learner.train()
+        losses = []
+        pairs = sum(len(batch.examples) for batch in rounds)
+        for turn, batch in enumerate(rounds):
+            waits = turn + 1 < len(rounds)
+            with self.accelerator.no_sync(learner) if waits else nullcontext():
+                with torch.no_grad():
+                    encoded = self.backbone.encode(batch.pairs)
+                each = learner(encoded, Noise(batch.seeds, self.backbone.torch_device))
+                # The mean over the whole batch: processes are averaged, so each gives its sum over its own share.
+                self.accelerator.backward(each.sum() / pairs)
+            losses.append(each.detach())
+        norm = self._clipped(learner, stage)
+        gathered = self.accelerator.gather(torch.cat(losses)).double().cpu()
+        loss = float(gathered.mean())
+        self._check(loss, norm, rounds)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        self._averaged_once_more()
+        self._told(stage, loss, norm, rate, rounds, time.perf_counter() - began)
+
+    def _clipped(self, learner: nn.Module, stage: Stage) -> float:
+        limit = stage.clip if stage.clip is not None else math.inf
+        norm = self.accelerator.clip_grad_norm_(learner.parameters(), limit)
+        return float(norm) if norm is not None else 0.0
+
+    def _check(self, loss: float, norm: float, rounds: Sequence[Batch]) -> None:
+        usual = statistics.median(self._norms) if len(self._norms) >= _USUAL // 4 else math.inf
+        exploded = norm > _EXPLODED * max(usual, 1e-12)
+        self._norms.append(norm)
+        if math.isfinite(loss) and math.isfinite(norm) and not exploded:
+            return
+        what = f"{norm:g}, {_EXPLODED:g} times the usual" if exploded and math.isfinite(norm) else "not finite"
+        step = self.state["done"] + 1
+        path = self.folder.file(f"failed-step-{step}-{self.accelerator.process_index}.json")
+        examples = [example for batch in rounds for example in batch.examples]
+        pairs = [{"source": each.cell.source, "task": each.cell.task, "key": each.key} for each in examples]
+        write_whole(path, json.dumps({"step": step, "loss": loss, "gradient": norm, "pairs": pairs}, indent=1) + "\n")
+        raise RunFailed(
+            f"the gradient of step {step} is {what} (loss {loss:g})",
+            hint=f"{path.name} in the run's folder names its pairs; a lower learning_rate or clip may help, and the "
+            "same command goes on from the last checkpoint",
+        )
+
+    def _told(
+        self, stage: Stage, loss: float, norm: float, rate: float, rounds: Sequence[Batch], seconds: float
+    ) -> None:
+        self.state["done"] += 1
+        step = self.state["done"]
+        examples = [example for batch in rounds for example in batch.examples]
+        drawn = Counter[str](self.state["drawn"])
+        drawn.update(f"{example.cell.source}/{example.cell.task}" for example in examples)
+        self.state["drawn"] = dict(sorted(drawn.items()))
+        for example in examples:
+            for key, reason in example.broken:
+                self.state["broken"].append([example.cell.source, key, reason])
+                self.watch.say(f"step {step}: {key} of data.{example.cell.source} cannot be read ({reason})")
+        if not self.accelerator.is_main_process:
+            return
+        figures = {"loss": loss, "gradient": norm, "learning_rate": rate}
+        self.curves.step(step, stage=stage.name, **figures)
+        self.watch.reached(step, f"{stage.name}  loss {loss:.4g}  {stage.batch / seconds:.1f} pairs/s")
+        get_manager().notify("on_step_ended", step=StepEnded(self.folder.path, step, {**figures, "seconds": seconds}))
+
+    # Averaged weights
+    # ----------------------------------------------------------------------------------------------------------------
+
+    def _averaged(self, checkpoint: Path | None) -> dict[str, torch.Tensor] | None:
+        if self.recipe.ema is None:
+            return None
+        if checkpoint is not None:
+            return self.checkpoints.average(checkpoint)
+        # Float32 whatever the weights are: an average at 0.9999 would not move in bfloat16.
+        return {name: tensor.float().clone() for name, tensor in self.backbone.trainable().state_dict().items()}
+
+    def _averaged_once_more(self) -> None:
+        if self._average is None or self.recipe.ema is None:
+            return
+        for name, tensor in self.backbone.trainable().state_dict().items():
+            self._average[name].lerp_(tensor.float(), 1 - self.recipe.ema)
+
+    @contextmanager
+    def _averaged_weights(self) -> Iterator[None]:
+        """The averaged weights in place of the others, where there are some."""
+        if self._average is None:
+            yield
+            return
+        module = self.backbone.trainable()
+        kept = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+        module.load_state_dict(self._average)
+        try:
+            yield
+        finally:
+            module.load_state_dict(kept)
+
+    # Validation, checkpoints, the end
+    # ----------------------------------------------------------------------------------------------------------------
+
+    def _validate(self) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        self.backbone.trainable().eval()
+        with self._averaged_weights():
+            scored = list(validate(self.backbone, self.data))
+            self._judge(scored)
+
+    def _judge(self, scored: list[Scored]) -> None:
+        figures = summary(scored)
+        step = self.state["done"]
+        better = self.state["best"] is None or figures["psnr"] > self.state["best"]["psnr"]
+        self.curves.validation(step, **figures)
+        self.watch.say(
+            f"step {step}: PSNR of {figures['pairs']} held-out pairs {figures['psnr']:.2f} dB, degraded "
+            f"{figures['degraded_psnr']:.2f} dB{', the best so far' if better else ''}"
+        )
+        self.state["stale"] = 0 if better else self.state["stale"] + 1
+        if better:
+            self.state["best"] = {"step": step, **figures}
+            self._keep_best(scored)
+
+    def _keep_best(self, scored: list[Scored]) -> None:
+        made = self.folder.file(f"{BEST}.partial")
+        self.backbone.save(made)
+        replace_folder(made, self.folder.file(BEST))
+        self.folder.note(held_out=keep_pictures(self.folder.path, scored))
+
+    def _save(self, learner: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        writes = self.accelerator.is_main_process
+        self.checkpoints.save(self.backbone, learner, optimizer, self._average, self.state, writes=writes)
+        self.accelerator.wait_for_everyone()
+
+    def _finish(self) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        with self._averaged_weights():
+            made = self.folder.file("final.partial")
+            self.backbone.save(made)
+            replace_folder(made, self.folder.file("final"))
+
+    def _patience_is_out(self) -> bool:
+        patience = self.recipe.validation.patience
+        return self._agreed(patience is not None and self.state["stale"] >= patience)
+
+    def _agreed(self, wanted: bool) -> bool:
+        """Whether any of the processes wants it."""
+        flag = torch.tensor([float(wanted)], device=self.accelerator.device)
+        return bool(self.accelerator.gather(flag).max())
+
+    @cached_property
+    def steps(self) -> int:
+        return sum(stage.steps for stage in self.recipe.stages)
+
+    @contextmanager
+    def _curves(self) -> Iterator[Any]:
+        if not self.accelerator.is_main_process:
+            yield None
+            return
+        curves = Curves(self.folder.path, self.state["done"])
+        try:
+            yield curves
+        finally:
+            curves.close()
+
+    @contextmanager
+    def _interrupts(self) -> Iterator[None]:
+        """A first Ctrl-C ends after the step at hand, with a checkpoint; a second one at once."""
+
+        def stop(*_: Any) -> None:
+            self._stop = True
+            signal.signal(signal.SIGINT, before)
+            self.watch.say("stopping after this step; once more to stop at once")
+
+        before = signal.signal(signal.SIGINT, stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
