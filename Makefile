@@ -6,6 +6,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 WORKERS ?= 2
 BIN := .venv/bin
+# What needs torchvision lies in a folder of its own, which tests/beside.py puts on the path of a process: whatever finds
+# torchvision imports it, and a torchvision built for CUDA cannot be imported beside a torch built for CPUs.
+BESIDE := .venv/beside
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --constraint constraints.txt
 TORCH := $(shell grep '^torch==' constraints.txt)
 SAY = @printf '\033[1m%s\033[0m\n'
@@ -58,6 +61,7 @@ clean:  ## Remove everything that these commands made, .venv and runs/quickstart
 .venv/ready-to-develop: .venv/ready
 	$(SAY) "Installing what tests and documentation need"
 	@$(PIP) --editable '.[dev,docs]'
+	@$(PIP) --no-deps --upgrade --target $(BESIDE) einops spandrel torchvision
 	@touch $@
 
 .venv/bin/python:

@@ -25,6 +25,8 @@ for _index in range(-1, 4):  # so are frames of one pixel, one before the first 
     (_CLIP / str(_index)).write_bytes(encode_png(np.full((1, 1, 3), 90 + 30 * _index, np.uint8)))
 _MAPS = {"folder": _FOLDER.name, "suffix": ".npy"}
 
+_ELSEWHERE = "it needs spandrel, which cannot be imported here; tests/test_spandrel.py runs the checks where it can"
+
 test_conformance = conformance(
     "rrframe",
     ("depth/file", {**_MAPS, "holds": "metric"}),
@@ -34,4 +36,5 @@ test_conformance = conformance(
     ("reflection/learned", {"weights": str(_MIXER)}),
     ("segments/file", _MAPS),
     ("segments/sam2", {"model": str(_SAM2), "points": 4, "least_score": 0.0, "least_stability": 0.0}),
+    expected_failures={"backbone/spandrel": {"same-seed-same-weights": _ELSEWHERE, "runs": _ELSEWHERE}},
 )

@@ -20,6 +20,12 @@ def register_backbones() -> Iterable[Spec]:
         "A small convolutional restorer that trains from nothing, told which task to do.",
     )
     yield Spec(
+        "backbone/spandrel",
+        "rrframe_backbones.spandrel:SpandrelRestorer",
+        "A restorer of other people, in any architecture that spandrel recognises from its weights.",
+        extra="rrframe[spandrel]",
+    )
+    yield Spec(
         "backbone/step1x-edit",
         "rrframe_backbones.step1x.restorer:Step1XEdit",
         "RealRestorer and Step1X-Edit: a Flux transformer told in words what to do, by Qwen2.5-VL.",

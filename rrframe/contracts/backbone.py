@@ -75,6 +75,10 @@ class Backbone(Component):
     """
 
     kind: ClassVar[str] = "backbone"
+    memory_savers: ClassVar[Mapping[str, str]] = {}
+    """How to ask for the ways to restore of ``rrframe.memory.ways`` that it has, by how their names begin: such as
+    ``{"weights in 8 bits": "-p weights=fp8"}``.
+    """
 
     checkpoint: Path | None = None
     """A folder that ``save`` wrote, or published weights; without it the weights are random.
@@ -308,7 +312,8 @@ class Backbone(Component):
         if checkpoint is None:
             self._network = self._fresh()
         elif not is_saved(checkpoint):
-            self._network = self.open(checkpoint)
+            with torch.random.fork_rng(devices=[]):  # building a network draws weights, be it to be written over
+                self._network = self.open(checkpoint)
         else:
             described = self.described_in(checkpoint)
             self._begin(None if described.get("whole") else _base(described))
