@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +37,23 @@ def rrframe_cli(tmp_path: Path) -> Cli:
             timeout=300,
             check=False,
         )
+
+    return run
+
+
+@pytest.fixture
+def rrframe_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The same in this process, in a twentieth of the time: for what a process of its own adds nothing to."""
+    from rrframe.cli.main import main
+
+    def run(*args: object) -> subprocess.CompletedProcess[str]:
+        command = ["rrframe", *map(str, args)]
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", command)
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
+            main()
+        return subprocess.CompletedProcess(command, int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
     return run
 

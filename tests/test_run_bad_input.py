@@ -99,10 +99,10 @@ def test_filters_drop_with_a_reason(tmp_path, rrframe_cli):
         (["tasks.fog.chain=[{use: haze/scattering}]"], "fog"),
     ],
 )
-def test_a_bad_recipe_writes_nothing(tmp_path, rrframe_cli, overrides, said):
+def test_a_bad_recipe_writes_nothing(tmp_path, rrframe_here, overrides, said):
     written = recipe(tmp_path / "bad.yaml", photographs(tmp_path / "photos", 1))
     before = sorted(tmp_path.iterdir())
-    done = rrframe_cli("run", written, *(word for override in overrides for word in ("--set", override)))
+    done = rrframe_here("run", written, *(word for override in overrides for word in ("--set", override)))
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr

@@ -352,6 +352,11 @@ def test_a_dial_may_end_where_it_began() -> None:
     assert failed(outcomes_of(Tints)) == []
 
 
+def test_noise_through_the_draw_is_seen_where_no_dial_varies() -> None:
+    (subject,) = subjects_named(("noise/gaussian", {"sigma": 20, "grey": 0}), effort=QUICK)
+    assert Trial(subject).outcome("different-seeds-differ").status == "passed"
+
+
 def test_another_process_is_really_another() -> None:
     (subject,) = subjects_named(HashesText, effort=Effort(examples=6))
     outcome = Trial(subject).outcome("same-bytes-in-another-process")
@@ -716,8 +721,8 @@ def test_the_command_reports_as_json_and_fails(rrframe_cli: Any, tmp_path: Path)
         (["haze/scattering", "-p", "betta=1"], "betta"),
     ],
 )
-def test_the_command_refuses_what_it_cannot_check(rrframe_cli: Any, arguments: list[str], said: str) -> None:
-    done = rrframe_cli("check", *arguments)
+def test_the_command_refuses_what_it_cannot_check(rrframe_here: Any, arguments: list[str], said: str) -> None:
+    done = rrframe_here("check", *arguments)
     assert done.returncode == (1 if "betta=1" in arguments else 2), done.stdout + done.stderr
     assert said in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
@@ -755,8 +760,8 @@ def register_degradations():
     assert "1 of 28 checks ran: 0 passed, 1 failed; 27 skipped" in done.stdout
 
 
-def test_the_command_checks_with_params(rrframe_cli: Any) -> None:
-    done = rrframe_cli("check", "compression/jpeg", "-p", "chroma=4:2:0", "--quick", "--only", "runs")
+def test_the_command_checks_with_params(rrframe_here: Any) -> None:
+    done = rrframe_here("check", "compression/jpeg", "-p", "chroma=4:2:0", "--quick", "--only", "runs")
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -46,7 +46,7 @@ def takes_any_memory_layout(subject: Subject) -> None:
             for call, result in zip(laid.calls(subject), expected, strict=True):
                 _close(call, call.run(), result, f"for an image that is {layout} in memory")
 
-    for_all(subject, examples_for(subject), law)
+    for_all(subject, examples_for(subject), law, share=0.5)
 
 
 @check(takes_any_memory_layout)
@@ -65,7 +65,7 @@ def works_in_inference_mode(subject: Subject) -> None:
                 inside = call.run_on(arguments)
             _close(call, inside, expected, "inside torch.inference_mode()")
 
-    for_all(subject, examples_for(subject), law)
+    for_all(subject, examples_for(subject), law, share=0.5)
 
 
 def _close(call: Call, found: torch.Tensor, expected: torch.Tensor, when: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -69,8 +70,16 @@ def check(*premises: Check) -> Callable[[Callable[[Subject], None]], Check]:
     return made
 
 
-def for_all(subject: Subject, examples: st.SearchStrategy[T], law: Callable[[T], object]) -> None:
+def for_all(
+    subject: Subject, examples: st.SearchStrategy[T], law: Callable[[T], object], *, share: float = 1.0
+) -> None:
     """Tries ``law`` on as many of ``examples`` as the subject's effort says, the same ones every time.
+
+    Args:
+        subject: What is checked.
+        examples: What it may be tried on.
+        law: Raises what is wrong.
+        share: Of that number. A law of how code is written, more than of the values that it meets, needs fewer.
 
     Raises:
         Broken: It fails, on the simplest example that could be found.
@@ -79,7 +88,7 @@ def for_all(subject: Subject, examples: st.SearchStrategy[T], law: Callable[[T],
 
     @hypothesis.seed(subject.effort.seed)
     @hypothesis.settings(
-        max_examples=subject.effort.examples,
+        max_examples=math.ceil(share * subject.effort.examples),
         database=None,
         deadline=None,
         print_blob=False,

@@ -87,4 +87,4 @@ def reads_only_declared_cues(subject: Subject) -> None:
                     f"{call.method} reads {', '.join(map(repr, undeclared))}; cues declares {sorted(declared)}"
                 )
 
-    for_all(subject, degrading_examples(subject), law)
+    for_all(subject, degrading_examples(subject), law, share=0.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -35,25 +36,28 @@ class Picture:
 
     def tensor(self) -> torch.Tensor:
         """``[B, 3, H, W]`` float32 in [0, 1], a new one at each call."""
-        return _laid_out(np.stack([self._one(index) for index in range(self.batch)]), self.layout)
-
-    def _one(self, index: int) -> np.ndarray:
-        shape = (self.height, self.width, 3)
-        generator = np.random.default_rng((self.seed, index))
-        if self.pattern in ("black", "white"):
-            return np.full(shape, float(self.pattern == "white"), np.float32)
-        if self.pattern == "constant":
-            return np.broadcast_to(generator.random(3, np.float32), shape)
-        if self.pattern == "extreme":
-            return generator.integers(0, 2, shape).astype(np.float32)
-        if self.pattern == "noise":
-            return generator.random(shape, np.float32)
-        slope = _slope(shape, generator)
-        return slope if self.pattern == "gradient" else _textured(slope, generator)
+        pixels = [_pixels(self.pattern, self.height, self.width, self.seed, index) for index in range(self.batch)]
+        return _laid_out(np.stack(pixels), self.layout)
 
     def __str__(self) -> str:
         count = f"{self.batch} pictures" if self.batch > 1 else "a picture"
         return f"{count} {self.height} x {self.width} (h x w), {self.pattern} (seed {self.seed}), {self.layout}"
+
+
+@lru_cache(maxsize=64)  # laws look at the same few pictures again and again
+def _pixels(pattern: str, height: int, width: int, seed: int, index: int) -> np.ndarray:
+    shape = (height, width, 3)
+    generator = np.random.default_rng((seed, index))
+    if pattern in ("black", "white"):
+        return np.full(shape, float(pattern == "white"), np.float32)
+    if pattern == "constant":
+        return np.broadcast_to(generator.random(3, np.float32), shape)
+    if pattern == "extreme":
+        return generator.integers(0, 2, shape).astype(np.float32)
+    if pattern == "noise":
+        return generator.random(shape, np.float32)
+    slope = _slope(shape, generator)
+    return slope if pattern == "gradient" else _textured(slope, generator)
 
 
 def _slope(shape: tuple[int, int, int], generator: np.random.Generator) -> np.ndarray:

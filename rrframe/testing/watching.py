@@ -97,7 +97,8 @@ def generators_made() -> Iterator[list[str]]:
 
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(np.random, "default_rng", default_rng))
-        for module, name in ((torch, "Generator"), (np.random, "RandomState"), (random, "Random")):
+        bits = [(np.random, name) for name in ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")]
+        for module, name in ((torch, "Generator"), (np.random, "RandomState"), (random, "Random"), *bits):
             replacement = recording(getattr(module, name), f"{module.__name__}.{name}")
             stack.enter_context(mock.patch.object(module, name, replacement))
         yield made
