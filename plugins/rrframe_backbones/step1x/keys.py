@@ -76,9 +76,8 @@ _BLOCK = re.compile(r"(?:(\w+_blocks)\.(\d+)\.)?(.+)\.(\w+)")
 
 def to_diffusers(table: Table) -> dict[str, Stored]:
     """From the published names to those of diffusers: fused projections split, the last modulation's halves swapped."""
-    hidden = next(
-        (stored.shape[-1] for name, stored in table.items() if name.endswith(("qkv.weight", "linear1.weight"))), 0
-    )
+    fused = [stored for name, stored in table.items() if len(_targets(name)) > 1 and name.endswith(".weight")]
+    hidden = fused[0].shape[-1] if fused else 0
     renamed: dict[str, Stored] = {}
     for name, stored in table.items():
         targets = _targets(name)

@@ -148,7 +148,14 @@ def open_parts(
     if vae and not vae.exists():
         raise RRFrameError(f"{vae} is not there", **context)
     transformer = _transformer(path, allow_pickle, context)
-    beside = _base(path, context) or (path if path.is_dir() else path.parent)
+    if transformer.layout == "saved":
+        began = _begun(path, context)
+        path, vae, text_encoder = (
+            began["checkpoint"] or path,
+            vae or began["vae"],
+            text_encoder or began["text_encoder"],
+        )
+    beside = path if path.is_dir() else path.parent
     vae = vae or _first(beside, _AUTOENCODERS)
     if text_encoder and not (_first(text_encoder, _ENCODERS) or (text_encoder / "config.json").is_file()):
         raise RRFrameError(f"{text_encoder} holds no Qwen2.5-VL: there is no config.json", **context)
@@ -250,17 +257,20 @@ def _used(table: Table) -> dict[str, Stored]:
     return {name: stored for name, stored in table.items() if name != UNUSED}
 
 
-def _base(path: Path, context: Mapping[str, Any]) -> Path | None:
-    """The checkpoint that the weights saved at ``path`` were trained from."""
+def _begun(path: Path, context: Mapping[str, Any]) -> dict[str, Path | None]:
+    """Where the other parts of the weights saved at ``path`` lie: where they did when training began.
+
+    Raises:
+        RRFrameError: Only some of the weights were saved, or nothing tells.
+    """
     try:
         described = json.loads((path / DESCRIPTION).read_text())
-        base = described["params"]["checkpoint"]
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError, LookupError, TypeError) as error:
+        params = {name: described["params"].get(name) for name in ("checkpoint", "vae", "text_encoder")}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise RRFrameError(f"{path / DESCRIPTION} cannot be read: {error}", **context) from error
-    base = Path(base) if base else path
-    return base if base.is_dir() else base.parent
+    if not described.get("whole"):
+        raise RRFrameError(f"{path} holds only the part of the weights that was trained", **context)
+    return {name: Path(value) if value else None for name, value in params.items()}
 
 
 def _weights_in(folder: Path) -> list[Path]:

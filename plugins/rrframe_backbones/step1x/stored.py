@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -107,14 +108,29 @@ def _safe(file: Path, context: dict[str, Any]) -> dict[str, Stored]:
     from safetensors import SafetensorError, safe_open
 
     try:
-        opened = safe_open(file, framework="pt")
-        slices = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118, it is no mapping
-    except (OSError, SafetensorError, ValueError) as error:
+        # The library checks the header. It would map the file for torch as memory that must be there, all 25 GB of it,
+        # so the tensors are read here.
+        safe_open(file, framework="np")
+        with open(file, "rb") as reading:
+            length = int.from_bytes(reading.read(8), "little")
+            header = json.loads(reading.read(length))
+        header.pop("__metadata__", None)
+        return {name: _entry(file, 8 + length, entry) for name, entry in header.items()}
+    except (OSError, SafetensorError, ValueError, LookupError) as error:
         raise damaged(file, error, **context) from error
-    return {
-        name: Stored(torch.Size(part.get_shape()), _DTYPES[part.get_dtype()], partial(opened.get_tensor, name))
-        for name, part in slices.items()
-    }
+
+
+def _entry(file: Path, start: int, entry: Mapping[str, Any]) -> Stored:
+    shape, dtype = torch.Size(entry["shape"]), _DTYPES[entry["dtype"]]
+    return Stored(shape, dtype, partial(_read, file, start + entry["data_offsets"][0], shape, dtype))
+
+
+def _read(file: Path, start: int, shape: torch.Size, dtype: torch.dtype) -> torch.Tensor:
+    tensor = torch.empty(shape, dtype=dtype)
+    with open(file, "rb") as reading:
+        reading.seek(start)
+        reading.readinto(tensor.reshape(-1).view(torch.uint8).numpy())
+    return tensor
 
 
 def _pickled(file: Path, allow_pickle: bool, context: dict[str, Any]) -> dict[str, Stored]:
