@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from rrframe import Spec, hookimpl
+
+if TYPE_CHECKING:
+    import click
 
 
 @hookimpl
@@ -31,3 +35,10 @@ def register_backbones() -> Iterable[Spec]:
         "RealRestorer and Step1X-Edit: a Flux transformer told in words what to do, by Qwen2.5-VL.",
         extra="rrframe[diffusion]",
     )
+
+
+@hookimpl
+def register_commands(cli: click.Group) -> None:
+    from rrframe_backbones.step1x.command import convert
+
+    cli.add_command(convert)
