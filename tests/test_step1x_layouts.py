@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import struct
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 import torch
@@ -18,6 +20,8 @@ from rrframe_backbones.step1x import sizes
 from rrframe_backbones.step1x.autoencoder_keys import autoencoder_to_diffusers, autoencoder_to_published
 from rrframe_backbones.step1x.keys import to_diffusers, to_published
 from rrframe_backbones.step1x.layouts import open_parts
+from rrframe_backbones.step1x.pipeline import Step1XEditPipeline
+from rrframe_backbones.step1x.restorer import Step1XEdit
 from rrframe_backbones.step1x.stored import Stored, Table
 from rrframe_backbones.step1x.transformer import Step1XEditTransformer
 from rrframe_backbones.step1x.writing import planned
@@ -435,6 +439,7 @@ def raw(tmp_path: Path) -> Path:
     return write_raw(tmp_path / "raw", transformer_weights(tiny()), tiny())
 
 
+@pytest.mark.slow
 def test_convert_writes_a_bundle_whole(rrframe_cli: Any, raw: Path, tmp_path: Path) -> None:
     done = rrframe_cli("convert", raw, "bundle", "--to", "bundle", "--preset", "tiny")
     assert done.returncode == 0, done.stderr
@@ -493,8 +498,6 @@ def test_convert_replaces_only_checkpoints(convert: Any, raw: Path, tmp_path: Pa
 
 
 def test_convert_checks_the_disk_first(convert: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    import shutil
-
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10, 9, 1))
     assert "are needed in" in convert()
     assert not (tmp_path / "out").exists()
@@ -534,3 +537,61 @@ def test_what_a_killed_conversion_left_is_removed(tmp_path: Path) -> None:
     assert not left.exists()
     assert alive.exists()
     assert (tmp_path / "out" / "file").read_text() == "written"
+
+
+# Restoring
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def write_like(layout: str, folder: Path, pipeline: Path, version: str) -> dict[str, Path]:
+    """The tiny pipeline at ``pipeline`` in another layout: the params of the backbone that say where it lies."""
+    with torch.device("meta"):
+        networks = sizes.transformer("tiny", version), sizes.autoencoder("tiny")
+    parts = open_parts(pipeline)
+    if layout in ("bundle", "diffusers"):
+        folder.mkdir()
+        planned(parts, layout, *networks).write(folder)
+        return {"checkpoint": folder}
+    weights = read(to_published(parts.transformer.fitted(networks[0])))
+    if layout == "shards":
+        return {
+            "checkpoint": write_shards(folder, weights),
+            "vae": pipeline / "vae",
+            "text_encoder": pipeline,
+        }
+    folder.mkdir()
+    save_file(weights, folder / "step1x-edit.safetensors")
+    save_file(read(autoencoder_to_published(parts.vae.fitted(networks[1]))), folder / "vae.safetensors")
+    for part in ("processor", "text_encoder"):
+        shutil.copytree(pipeline / part, folder / "Qwen2.5-VL-7B-Instruct", dirs_exist_ok=True)
+    return {"checkpoint": folder / "step1x-edit.safetensors"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["v1.0", "v1.1"])
+def test_every_layout_restores_the_same_pixels(version: str, tmp_path: Path, photo: np.ndarray) -> None:
+    image = photo[100:170, 100:190]
+    given = Step1XEdit(preset="tiny", version=version, steps=2, seed=5)
+    Step1XEditPipeline.of(given).save_pretrained(tmp_path / "pipeline")
+    expected = given(image, "haze")
+    for layout in ("bundle", "raw", "shards") + (("diffusers",) if version == "v1.1" else ()):
+        where = write_like(layout, tmp_path / layout, tmp_path / "pipeline", version)
+        restorer = Step1XEdit(preset="tiny", version=version, steps=2, **where)
+        assert np.array_equal(restorer(image, "haze"), expected), layout
+
+
+@pytest.mark.slow
+def test_trained_weights_become_a_bundle(tmp_path: Path, photo: np.ndarray) -> None:
+    from rrframe_backbones.step1x.command import convert as command
+
+    began = Step1XEdit(preset="tiny", seed=5)
+    Step1XEditPipeline.of(began).save_pretrained(tmp_path / "pipeline")
+    trained = Step1XEdit(preset="tiny", steps=2, checkpoint=tmp_path / "pipeline")
+    with torch.no_grad():
+        trained.network.proj_out.weight += 1
+    trained.save(tmp_path / "trained")
+    arguments = [str(tmp_path / "trained"), str(tmp_path / "bundle"), "--to", "bundle", "--preset", "tiny"]
+    command.main(arguments, standalone_mode=False)
+    again = Step1XEdit(preset="tiny", steps=2, checkpoint=tmp_path / "bundle")
+    assert np.array_equal(again(photo[:64, :64], "rain"), trained(photo[:64, :64], "rain"))
+    assert not np.array_equal(again(photo[:64, :64], "rain"), began(photo[:64, :64], "rain", steps=2))
