@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from rrframe import Backbone, Capabilities, Pairs, RRFrameError
 from rrframe.contracts.backbone import is_saved
-from rrframe.contracts.weights import read_tensors
+from rrframe.contracts.weights import is_pickle, read_tensors
 from rrframe.errors import did_you_mean
 
 
@@ -114,9 +114,17 @@ class NAFNetRestorer(Backbone):
     @classmethod
     def _published_weights_know_no_tasks(cls, given: Any) -> Any:
         checkpoint = given.get("checkpoint") if isinstance(given, Mapping) else None
-        if isinstance(checkpoint, (str, Path)) and not is_saved(Path(checkpoint)):
-            return {"tasks": (), **given}
-        return given
+        published = isinstance(checkpoint, (str, Path)) and _is_published(Path(checkpoint))
+        return {"tasks": (), **given} if published else given
+
+
+def _is_published(checkpoint: Path) -> bool:
+    """Whether it is weights alone, a file or a folder of them, and not what ``save`` wrote or will have written."""
+    return (
+        is_pickle(checkpoint)
+        or checkpoint.suffix == ".safetensors"
+        or (checkpoint.is_dir() and not is_saved(checkpoint))
+    )
 
 
 def layout_of(tensors: Mapping[str, torch.Tensor]) -> Layout | None:

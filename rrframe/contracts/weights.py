@@ -16,14 +16,16 @@ _SHOWN = 5
 _PICKLES = frozenset({".bin", ".ckpt", ".pkl", ".pt", ".pth"})
 
 
-def write_weights(network: nn.Module, folder: Path) -> None:
+def write_weights(network: nn.Module, folder: Path, *, largest_file: int | str = "5GB") -> None:
     """Write all tensors of ``network`` to ``model.safetensors`` in ``folder``, in several files with an index beside
-    them where they pass 5 GB.
+    them where they pass ``largest_file``: bytes, or text such as ``5GB``.
     """
     from huggingface_hub import save_torch_state_dict
 
     folder.mkdir(parents=True, exist_ok=True)
-    save_torch_state_dict(network.state_dict(), folder, filename_pattern="model{suffix}.safetensors")
+    save_torch_state_dict(
+        network.state_dict(), folder, filename_pattern="model{suffix}.safetensors", max_shard_size=largest_file
+    )
 
 
 def read_weights(network: nn.Module, path: Path, *, allow_pickle: bool = False, **context: Any) -> None:

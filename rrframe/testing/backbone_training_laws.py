@@ -24,7 +24,7 @@ from rrframe.testing.purity_laws import runs
 from rrframe.testing.subjects import Subject
 from rrframe.testing.watching import moved_by, other_global_seeds
 
-_SIDE = 32
+_SIDE = 24
 _PAIRS = 8
 _STEPS = 60
 _RATE = 1e-3
