@@ -157,6 +157,8 @@ def _described(cls: type[Component], summary: str) -> Iterator[str]:
         yield from [f"{HELD if issubclass(cls, Effect) else known} · cues: {needs}", ""]
         yield from _dials(cls.declared_dials())
     yield from _settings(cls)
+    for check, reason in getattr(cls, "expected_failures", {}).items():
+        yield from [f"**Excused from the check `{check}`:** {reason}", ""]
 
 
 def _paragraphs(text: str) -> str:

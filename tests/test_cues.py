@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tiny_models
 import torch
+from devices import DEVICES
 from PIL import Image
 from skimage import data
 
@@ -233,6 +234,31 @@ def test_masks_that_are_nearly_the_same_count_once():
     logits = torch.full((3, 10, 10), -5.0)
     logits[0, :5], logits[1, :5, :9], logits[2, 5:] = 5, 5, 5
     assert torch.equal(_differing(logits), logits[[0, 2]])
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_network_is_loaded_once_and_sees_a_batch_at_once(device, tmp_path, monkeypatch):
+    """Bugs of public code: a model that is built again for every picture, and called for each alone."""
+    from transformers import AutoModelForDepthEstimation, DPTForDepthEstimation
+
+    loads, batches = [], []
+    load, forward = AutoModelForDepthEstimation.from_pretrained, DPTForDepthEstimation.forward
+    monkeypatch.setattr(
+        AutoModelForDepthEstimation, "from_pretrained", lambda *args, **more: loads.append(args) or load(*args, **more)
+    )
+    monkeypatch.setattr(
+        DPTForDepthEstimation,
+        "forward",
+        lambda self, pixel_values, **more: (
+            batches.append((len(pixel_values), pixel_values.device.type)) or forward(self, pixel_values, **more)
+        ),
+    )
+    images, folder = torch.rand(3, 3, 40, 60), str(tiny_models.dpt(tmp_path))
+    for _ in range(2):
+        found = compute("depth/transformers", images, model=folder, device=device)
+        assert found.device == images.device
+    assert len(loads) == 1
+    assert batches == [(3, device)] * 2
 
 
 @pytest.mark.parametrize("name", ["depth/transformers", "segments/sam2"])

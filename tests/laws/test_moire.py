@@ -42,6 +42,17 @@ def test_bands_show_where_the_rasters_beat(pitch: float) -> None:
     assert chroma(pitch, 0.3) > 0.07
 
 
+def test_contrast_has_the_published_order() -> None:
+    """Most around two sensor pixels a display pixel, less around four, next to none between them and below."""
+    about_two, about_four, between, below = (
+        float(np.mean([chroma(pitch, 0.3) for pitch in pitches]))
+        for pitches in ((1.75, 1.9, 2.1, 2.3, 2.5), (3.5, 3.75, 4.0, 4.5, 5.0), (2.9, 3.1), (0.6, 0.8, 1.0, 1.3, 1.5))
+    )
+    assert about_two > 1.3 * about_four > 10 * between
+    assert between < 0.015
+    assert below < 0.002
+
+
 @settings(max_examples=15, deadline=None)
 @given(pitch=st.floats(0.6, 1.5), angle=st.floats(-12, 12), seed=st.integers(0, 9))
 def test_no_bands_below(pitch: float, angle: float, seed: int) -> None:
