@@ -3,12 +3,12 @@ float32 arrays, one image at a time. `rrframe bench synthesis --against benchmar
 beside it.
 
 This is a re-implementation from the paper and from Wang et al. 2021, "Real-ESRGAN", sections 3.1 to 3.4; nothing is
-copied from released code. What is known is which stages there are, the ranges of the web-style chain, and that noise is
-drawn for every pixel by numpy or torch: Gaussian, or an exact Poisson count. What is not known is the shares of optional
-stages (here those of our presets, so that both sides do the same work on average), the sizes of the kernels of rain,
-and the captured patterns (here random ones, made before the clock starts). Where there was a choice, the faster way
-was taken: Poisson counts from a fixed 256 levels rather than from the number of different values, kernels of 21 pixels,
-float32 wherever numpy's generators have it.
+copied from released code. What is known is which stages there are, the ranges of the web-style chain, and that noise
+is drawn for every pixel by numpy or torch: Gaussian, or an exact Poisson count. What is not known is the shares of
+optional stages (here those of our presets, so that both sides do the same work on average), the sizes of the kernels of
+rain, and the captured patterns (here random ones, made before the clock starts). Where there was a choice, the faster
+way was taken: Poisson counts from a fixed 256 levels rather than from the number of different values, kernels of 21
+pixels, float32 wherever numpy's generators have it.
 
 ``CHAINS`` names each after the preset that it stands for. A chain takes ``[H, W, 3]`` uint8, a generator, and the depth
 (metres) and the segments of the picture, ``[H, W]`` float32, and gives ``[H, W, 3]`` uint8.
@@ -27,20 +27,18 @@ TAPS = 21
 
 
 def blur(pixels, random, depth, segments):
-    """A motion or a Gaussian kernel, and in half the cases a mild round of the web: resizing, noise, JPEG."""
+    """A motion or a Gaussian kernel, then a mild round of the web: resizing, noise, JPEG."""
     image = pixels.astype(np.float32) / 255
     if random.random() < 0.8:
         kernel = motion_kernel(random.uniform(3, 35), random.uniform(0, math.pi))
     else:
         kernel = gaussian_kernel(random.uniform(0.5, 7.5), random)
     image = cv2.filter2D(image, -1, kernel)
-    if random.random() < 0.5:
-        height, width = image.shape[:2]
-        image = resized(image, random, *scales(random, (0.7, 0.0, 0.3), 0.5, 1.0))
-        image = with_noise(image, random, 6, 0.6)
-        image = jpeg(image, random.integers(60, 96))
-        image = cv2.resize(image, (width, height), interpolation=random.choice(INTERPOLATIONS))
-    return to_uint8(image)
+    height, width = image.shape[:2]
+    image = resized(image, random, *scales(random, (0.7, 0.0, 0.3), 0.5, 1.0))
+    image = with_noise(image, random, 6, 0.6)
+    image = jpeg(image, random.integers(60, 96))
+    return to_uint8(cv2.resize(image, (width, height), interpolation=random.choice(INTERPOLATIONS)))
 
 
 def noise(pixels, random, depth, segments):
@@ -116,14 +114,7 @@ def rain(pixels, random, depth, segments):
     return to_uint8(image)
 
 
-CHAINS = {
-    "blur": blur,
-    "noise": noise,
-    "web": web,
-    "recompression": recompression,
-    "haze": haze,
-    "rain": rain,
-}
+CHAINS = {f"presets/released/{chain.__name__}": chain for chain in (blur, noise, web, recompression, haze, rain)}
 
 
 # Noise
@@ -174,7 +165,9 @@ def scales(random, shares, low, high):
 
 def resized(image, random, scale, interpolation):
     height, width = image.shape[:2]
-    return cv2.resize(image, (max(1, int(width * scale)), max(1, int(height * scale))), interpolation=int(interpolation))
+    return cv2.resize(
+        image, (max(1, int(width * scale)), max(1, int(height * scale))), interpolation=int(interpolation)
+    )
 
 
 def to_uint8(image):
@@ -208,8 +201,8 @@ def motion_kernel(length, angle):
 def line_kernel(length, angle, taps):
     kernel, middle = np.zeros((taps, taps), np.float32), taps // 2
     reach = length / 2 * np.array([math.cos(angle), math.sin(angle)])
-    ends = [tuple(int(round(middle + sign * each)) for each in reach) for sign in (-1, 1)]
-    return unit(cv2.line(kernel, *ends, 1.0, 1, cv2.LINE_AA if taps < 0 else cv2.LINE_8))
+    ends = [tuple(round(middle + sign * float(each)) for each in reach) for sign in (-1, 1)]
+    return unit(cv2.line(kernel, *ends, 1.0, 1, cv2.LINE_8))
 
 
 def sinc_kernel(cutoff):

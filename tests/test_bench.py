@@ -3,21 +3,120 @@
 from __future__ import annotations
 
 import json
+import platform
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from rrframe.errors import RRFrameError, RRFrameErrors
 from rrframe.manager import get_manager
+from rrframe.synthesis.bench.beside import Others, others_in, peers
+from rrframe.synthesis.bench.page import check_page
+
+SECTIONS = ("machine", "against", "peers", "run", "components", "batches")
+CHAINS = """
+import numpy as np
+
+def identity(pixels, random, depth, segments):
+    assert depth.shape == segments.shape == pixels.shape[:2] and depth.dtype == np.float32
+    return pixels.copy()
+
+CHAINS = {"presets/released/haze": identity}
+"""
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+
+
+def page_with(tmp_path, *sections):
+    page = tmp_path / "page.md"
+    page.write_text("Prose.\n" + "".join(f"<!-- bench: {each} -->\nold\n<!-- end -->\nMore.\n" for each in sections))
+    return page
 
 
 @pytest.mark.slow
-def test_the_bench_measures_every_component_and_a_real_run(rrframe_cli):
-    done = rrframe_cli("bench", "synthesis", "--size", 64, "--pairs", 100, "--json", env={"OMP_NUM_THREADS": "1"})
+def test_the_bench_measures_components_runs_peers_others_and_batches(rrframe_cli, tmp_path):
+    page, chains = page_with(tmp_path, *SECTIONS), tmp_path / "chains.py"
+    chains.write_text(CHAINS)
+    options = ("--peers", "--against", chains, "--device", "cpu", "--batch", 4, "--write", page, "--json")
+    done = rrframe_cli("bench", "synthesis", "--size", 64, "--pairs", 100, *options, env=ONE_THREAD)
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
-    needs_params = {"depth/file", "depth/transformers", "segments/file", "segments/sam2"}
+    needs_params = {"depth/file", "depth/transformers", "segments/file", "segments/sam2", "blur/clip"}
     needs_params |= {"lowlight/learned", "reflection/learned"}
-    assert set(figures["components_ms"]) == set(get_manager().table("degradation", "cue", "filter")) - needs_params
+    everything = set(get_manager().table("degradation", "cue", "filter")) - needs_params
+    assert set(figures["components_ms"]) - {"blur/clip"} == everything
+    assert all(figures["components_worst_ms"][name] >= mean for name, mean in figures["components_ms"].items())
     assert all(figures["parts_ms"].values())
     assert figures["run_rate"] > 0
     assert figures["two_worker_rate"] > 0
     assert set(figures["peak_memory_bytes"]) == {"100", "all"}
+    assert {row["theirs"].split()[0] for row in figures["peers"]} == {"albumentations", "kornia"}
+    (haze,) = figures["against"]
+    assert (haze["ours"], haze["theirs"]) == ("presets/released/haze", "identity")
+    assert haze["ratio"] == pytest.approx(haze["our_rate"] / haze["their_rate"])
+    batches = figures["batches"]
+    assert set(batches["rates"]) == set(batches["differences"]) == everything & set(get_manager().table("degradation"))
+    assert set(batches["differences"].values()) == {0.0}, batches["differences"]
+    written = page.read_text()
+    assert written.startswith("Prose.\n")
+    assert written.count("More.\n") == len(SECTIONS)
+    assert "old" not in written
+    assert f"torch | {figures['machine']['torch']} |" in written
+    assert platform.node() not in written
+    assert "| `noise/gaussian` |" in written
+
+
+def test_devices_that_are_not_there_are_told_before_anything_is_measured(rrframe_cli):
+    done = rrframe_cli("bench", "synthesis", "--device", "cuda", env=ONE_THREAD | {"CUDA_VISIBLE_DEVICES": ""})
+    assert done.returncode == 2
+    assert "no CUDA device" in done.stderr
+    assert "--device cpu" in done.stderr
+    assert "measuring" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("CHAIN = {}", "has no CHAINS"),
+        ("1 / 0", "ZeroDivisionError"),
+        ("CHAINS = {'presets/released/mist': print}", "presets/released/mist"),
+    ],
+)
+def test_files_that_hold_no_chains_are_told(text, told, tmp_path):
+    file = tmp_path / "chains.py"
+    file.write_text(text)
+    with pytest.raises((RRFrameError, RRFrameErrors)) as found:
+        others_in(file)
+    assert told in str(found.value)
+
+
+def test_chains_that_fail_or_give_something_else_are_told():
+    pixels = np.zeros((16, 16, 3), np.uint8)
+    for wrong in (lambda *given: 1 / 0, lambda *given: None):
+        with pytest.raises(RRFrameError, match="the chain for presets/released/haze"):
+            Others({"presets/released/haze": wrong}).beside_ours(pixels)
+
+
+def test_a_library_that_is_missing_is_told_with_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "albumentations", None)
+    with pytest.raises(RRFrameError, match="albumentations") as found:
+        peers(np.zeros((16, 16, 3), np.uint8))
+    assert "rrframe[augment]" in str(found.value.hint)
+
+
+def test_a_page_without_a_place_is_refused(tmp_path):
+    with pytest.raises(RRFrameError, match="no place for batches"):
+        check_page(page_with(tmp_path, *SECTIONS[:-1]))
+
+
+def test_the_shipped_baseline_makes_pictures():
+    others = others_in(Path(__file__).parents[1] / "benchmarks" / "published_baseline.py")
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    depth, segments = np.linspace(5, 90, 64 * 96, dtype=np.float32).reshape(64, 96), np.zeros((64, 96), np.float32)
+    for name, chain in others.chains.items():
+        done = [chain(pixels, np.random.default_rng(seed), depth, segments) for seed in (1, 1, 2)]
+        assert done[0].shape == pixels.shape and done[0].dtype == np.uint8, name
+        assert np.array_equal(done[0], done[1]) and not np.array_equal(done[0], done[2]), name
+        assert not np.array_equal(done[0], pixels), name

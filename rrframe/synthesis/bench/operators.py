@@ -1,0 +1,129 @@
+"""How long each component takes: one image at a time on one core, and in batches on a device."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+
+from rrframe.contracts.chain import Chain
+from rrframe.contracts.component import create
+from rrframe.contracts.cue import Cue, Cues
+from rrframe.contracts.degradation import Degradation
+from rrframe.contracts.draw import Draw
+from rrframe.contracts.filter import Filter
+from rrframe.contracts.stand_ins import STAND_INS, stand_in
+from rrframe.contracts.trying import compute_cues, image_key
+from rrframe.errors import RRFrameError, RRFrameErrors
+from rrframe.imaging.layout import joined, to_batch
+from rrframe.manager import get_manager
+from rrframe.synthesis.bench.timing import Times
+
+_DRAWS = 20
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Operators on batches: images a second, and how far their images are from those made one by one."""
+
+    device: str
+    size: int
+    rates: dict[str, float]
+    differences: dict[str, float]
+
+
+def components(pixels: np.ndarray) -> Iterator[tuple[str, Times]]:
+    """Each degradation with 20 draws of its own distributions and 20 at full severity, each cue and filter as it is."""
+    images = to_batch(pixels)
+    turned = np.ascontiguousarray(pixels[::-1])
+    for name, component in _created("degradation", "cue", "filter"):
+        if isinstance(component, Degradation):
+            yield name, _degrading(component, images)
+        elif isinstance(component, Cue):
+            yield name, Times.of([partial(component.compute, images, ["photograph"])] * 3)
+        elif isinstance(component, Filter):
+            if "screen" in component.stages():
+                yield name, Times.of([partial(component.screen, pixels)] * 3)
+            else:
+                yield name, Times.of([partial(component.verify, pixels, turned)] * 3)
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that is not there.
+
+    Raises:
+        RRFrameError: It is not.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise RRFrameError(
+            "--device cuda: torch finds no CUDA device on this machine",
+            hint="--device cpu runs batches on the CPU; for a GPU, install a CUDA build of torch",
+        )
+
+
+def batches(pixels: np.ndarray, device: str, size: int) -> Batches:
+    """Each degradation on a batch of ``size`` images that are copies of ``pixels``, every one with its own draw.
+
+    A batch is timed until half a second has passed, and three times at least; drawing settings is not counted.
+    """
+    single = to_batch(pixels).to(device)
+    rates, differences = {}, {}
+    with torch.inference_mode():
+        images = single.expand(size, -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        for name, component in _created("degradation"):
+            chain = Chain((component,))
+            draws = [chain.draw(image_key(seed)) for seed in range(size)]
+            cues, single_cues = _cues(chain, images), _cues(chain, single)
+            done = chain.apply(images, draws, cues)
+            alone = joined([chain.apply(single, [draw], single_cues) for draw in draws[:4]])
+            differences[name] = float((done[:4] - alone).abs().max())
+            rates[name] = size / _seconds(chain, images, draws, cues)
+    return Batches(device, size, rates, differences)
+
+
+def _seconds(chain: Chain, images: torch.Tensor, draws: Sequence[Draw], cues: Cues) -> float:
+    times: list[float] = []
+    while len(times) < 3 or sum(times) < 0.5:
+        _wait(images.device)
+        began = time.perf_counter()
+        chain.apply(images, draws, cues)
+        _wait(images.device)
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _created(*kinds: str) -> Iterator[tuple[str, object]]:
+    for entry in get_manager().table(*kinds).values():
+        try:
+            yield entry.spec.name, create(entry.spec.name)
+        except RRFrameErrors:  # it needs something of the user's, such as a file of weights
+            continue
+
+
+def _degrading(component: Degradation, images: torch.Tensor) -> Times:
+    chain = Chain((component,))
+    cues = _cues(chain, images)
+    draws = [chain.draw(image_key(seed)) for seed in range(_DRAWS)]
+    severe = [chain.draw(image_key(seed), 1.0) for seed in range(_DRAWS)]
+    with torch.inference_mode():
+        usual, worst = (
+            Times.of([partial(chain.apply, images, [one], cues) for one in each]) for each in (draws, severe)
+        )
+    return Times(usual.mean, max(usual.worst, worst.worst))
+
+
+def _cues(chain: Chain, images: torch.Tensor) -> Cues:
+    needed = chain.needs()
+    keys = ["photograph"] * len(images)
+    maps = {name: stand_in(name, images) for name in needed & STAND_INS.keys()}
+    computed = {name: getattr(compute_cues([name], images, keys), name) for name in needed - maps.keys()}
+    return Cues(maps | computed)

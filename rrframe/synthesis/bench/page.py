@@ -1,0 +1,127 @@
+"""Figures as Markdown, written into a page between markers: the prose around them is people's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rrframe.errors import RRFrameError
+from rrframe.pairs.files import write_whole
+from rrframe.synthesis.bench import Bench
+from rrframe.synthesis.bench.beside import Beside
+
+_SLOW = 150.0  # milliseconds that an operator should stay within
+
+
+def check_page(page: Path) -> None:
+    """Refuse a page without markers before anything is measured.
+
+    Raises:
+        RRFrameError: A marker is missing, or the page.
+    """
+    _filled(_read(page), dict.fromkeys(_SECTIONS, ""), page)
+
+
+def write_page(bench: Bench, page: Path) -> None:
+    """Put what was measured between the markers ``<!-- bench: NAME -->`` and ``<!-- end -->`` of ``page``.
+
+    Raises:
+        RRFrameError: A marker is missing, or the page.
+    """
+    sections = {
+        "machine": _machine(bench),
+        "against": _beside(bench.against, "chain", "--against benchmarks/published_baseline.py"),
+        "peers": _beside(bench.peers, "operator", "--peers"),
+        "run": _run(bench),
+        "components": _components(bench),
+        "batches": _batches(bench),
+    }
+    write_whole(page, _filled(_read(page), sections, page).encode())
+
+
+_SECTIONS = ("machine", "against", "peers", "run", "components", "batches")
+
+
+def _read(page: Path) -> str:
+    try:
+        return page.read_text(encoding="utf-8")
+    except OSError as error:
+        raise RRFrameError(f"cannot read the page {page}: {error.strerror}", path=str(page)) from error
+
+
+def _filled(text: str, sections: dict[str, str], page: Path) -> str:
+    for name, written in sections.items():
+        begin, end = f"<!-- bench: {name} -->", "<!-- end -->"
+        before, found, rest = text.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not found or not closed:
+            raise RRFrameError(
+                f"{page} has no place for {name}", path=str(page), hint=f"add two lines: {begin} and {end}"
+            )
+        text = f"{before}{begin}\n\n{written}\n\n{end}{after}"
+    return text
+
+
+def _machine(bench: Bench) -> str:
+    facts = _table(("", ""), [(what, value) for what, value in bench.machine.items()])
+    return f"Pictures of {bench.size} x {bench.size} pixels; one process, one thread.\n\n{facts}"
+
+
+def _beside(rows: list[Beside] | None, what: str, option: str) -> str:
+    if rows is None:
+        return f"Not measured in this call: `{option}`."
+    return _table(
+        (f"our {what}", "images/s", "beside", "images/s", "times as fast"),
+        [
+            (
+                f"`{row.ours}`",
+                f"{row.our_times.rate:.1f}",
+                row.theirs,
+                f"{row.their_times.rate:.1f}",
+                f"{row.ratio:.1f}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def _run(bench: Bench) -> str:
+    parts = _table(("part, for one pair", "ms"), [(part, f"{spent:.1f}") for part, spent in bench.parts.items()])
+    of_parts, of_one = bench.run_rate / bench.parts_rate, bench.two_worker_rate / bench.run_rate
+    rates = _table(
+        ("", "pairs/s", ""),
+        [
+            ("the parts add up to", f"{bench.parts_rate:.1f}", ""),
+            ("a run with one worker", f"{bench.run_rate:.1f}", f"{of_parts:.0%} of its parts"),
+            ("a run with two workers", f"{bench.two_worker_rate:.1f}", f"{of_one:.2f} x one"),
+        ],
+    )
+    memory = [(pairs, f"{size / 2**20:.0f} MiB") for pairs, size in bench.peak_memory.items()]
+    return "\n\n".join([parts, rates, _table(("pairs made", "peak memory of the worker"), memory)])
+
+
+def _components(bench: Bench) -> str:
+    rows = [
+        (f"`{name}`", f"{times.mean:.1f}", f"{times.worst:.1f}", f"{times.rate:.1f}")
+        for name, times in bench.components.items()
+    ]
+    slow = [name for name, times in bench.components.items() if times.worst > _SLOW]
+    told = f"Slower than {_SLOW:.0f} ms at worst: " + (", ".join(f"`{name}`" for name in slow) or "none") + "."
+    return _table(("component", "mean ms", "worst ms", "images/s"), rows) + "\n\n" + told
+
+
+def _batches(bench: Bench) -> str:
+    found = bench.batches
+    if found is None:
+        return "Not measured in this call: `--device cuda --batch 32`."
+    rows = [
+        (f"`{name}`", f"{rate:.1f}", f"{found.differences[name]:.1e}" if found.differences[name] else "none")
+        for name, rate in found.rates.items()
+    ]
+    table = _table(("component", "images/s", "difference from one by one"), rows)
+    return f"Batches of {found.size} on {found.device}.\n\n{table}"
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
