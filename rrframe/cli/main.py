@@ -21,6 +21,7 @@ COMMANDS = {
     "check": ("check", "Run the conformance checks on a degradation."),
     "cp": ("recipes", "Copy a shipped recipe to a file of your own."),
     "degrade": ("degrade", "Degrade one image."),
+    "estimate": ("estimate", "Estimate what memory a backbone takes, and which card it fits."),
     "gallery": ("gallery", "Show every degradation at five severities on your image, as one page."),
     "info": ("info", "Describe a component: dials, ranges, cues, source."),
     "new": ("new", "Write a new plugin to start from."),

@@ -155,6 +155,21 @@ class FlowEditor(Backbone):
             clean = self._sampled(references, told, untold, scale, steps or self.steps, seed)
             return resized(self.to_images(clean), height, width).to(images.device)
 
+    def companions(self) -> dict[str, nn.Module]:
+        return {part: self.part(part) for part in ("vae", "text_encoder")}
+
+    def rehearsal(self, height: int, width: int, batch: int) -> dict[str, torch.Tensor]:
+        size = fitted(height, width, self.pixels)
+        latents = self.to_latents(torch.zeros(batch, 3, *size, device=self.torch_device))
+        return {"latents": latents, "references": latents, **self.rehearsed_conditioning(batch)}
+
+    def rehearse_companions(self, batch: Mapping[str, torch.Tensor]) -> None:
+        self.to_images(batch["latents"])
+
+    def rehearsed_conditioning(self, batch: int) -> dict[str, torch.Tensor]:
+        """What ``condition`` would give, made up, for estimates of memory; without it there are none."""
+        raise RRFrameError("it does not say how much its prompts take up", component=self.name, plugin=self.plugin)
+
     # How it works
     # ----------------------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from rrframe_backbones.editing.making import made
 from rrframe_backbones.step1x import sizes
 from rrframe_backbones.step1x.layouts import Parts, open_parts
 from rrframe_backbones.step1x.processor import Step1XProcessor
-from rrframe_backbones.step1x.prompts import hidden_states
+from rrframe_backbones.step1x.prompts import SLOTS, hidden_states
 from rrframe_backbones.step1x.transformer import REFERENCE_IDS, Version
 
 
@@ -77,6 +77,11 @@ class Step1XEdit(FlowEditor):
             self.part("processor"), self.part("text_encoder"), images, prompts, **self._named()
         )
         return {"hidden": hidden, "mask": mask}
+
+    def rehearsed_conditioning(self, batch: int) -> dict[str, torch.Tensor]:
+        channels = self.network.config.text_channels
+        hidden = torch.zeros(batch, SLOTS, channels, device=self.torch_device)
+        return {"hidden": hidden, "mask": hidden.new_ones(batch, SLOTS, dtype=torch.bool)}
 
     def velocity(
         self, latents: torch.Tensor, sigma: torch.Tensor, references: torch.Tensor, conditioning: Conditioning
