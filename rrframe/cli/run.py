@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,7 @@ def _shards(context: click.Context, parameter: click.Parameter, value: str | Non
 @click.option("--plan", "plan_only", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--retry-failed", is_flag=True, help="Try pairs again that could not be made.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if any pair could not be made.")
+@click.option("--launch", type=click.IntRange(min=1), metavar="N", help="Train with N processes on this machine.")
 def command(
     recipe: str,
     out: Path | None,
@@ -41,6 +44,7 @@ def command(
     plan_only: bool,
     retry_failed: bool,
     strict: bool,
+    launch: int | None,
 ) -> None:
     """Run RECIPE, a YAML file or the name of a shipped recipe.
 
@@ -50,18 +54,31 @@ def command(
     loaded = load_recipe(recipe, overrides)
     folder = out or Path("runs") / loaded.name
     if isinstance(loaded.recipe, TrainingRecipe):
-        _train(loaded, loaded.recipe, folder, plan_only, console)
+        if launch and not plan_only:
+            _launch(launch, recipe, folder, overrides)
+        _train(loaded, loaded.recipe, folder, launch or 1 if plan_only else None, console)
     else:
         _synthesise(loaded, folder, Options(shards, retry_failed), plan_only, strict, console)
 
 
-def _train(loaded: LoadedRecipe, recipe: TrainingRecipe, folder: Path, plan_only: bool, console: Console) -> None:
+def _launch(processes: int, recipe: str, folder: Path, overrides: tuple[str, ...]) -> None:
+    """Become torch's launcher, which starts the processes and ends when they do."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    changes = [word for change in overrides for word in ("--set", change)]
+    os.execv(sys.executable, [*command, "-m", "rrframe", "run", recipe, "--out", str(folder), *changes])
+
+
+def _train(
+    loaded: LoadedRecipe, recipe: TrainingRecipe, folder: Path, planned_for: int | None, console: Console
+) -> None:
     from rrframe.training.run import describe as describe_training
     from rrframe.training.run import run_training
 
-    if plan_only:
-        _tell_plan(describe_training(recipe), console)
+    if planned_for is not None:
+        _tell_plan(describe_training(recipe, planned_for), console)
         return
+    if os.environ.get("RANK", "0") != "0":  # one process of a launcher's speaks for all
+        console = Console(quiet=True)
     console.print(f"training {loaded.name} in {folder}")
     trained = run_training(loaded, folder, console)
     console.print(f"{trained.status} after {trained.steps} steps, {trained.seconds:.1f} s this time")

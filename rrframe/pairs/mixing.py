@@ -69,7 +69,9 @@ class Mixer:
         self._begin, self._end = ([shares.get(cell, Fraction(0)) for cell in self.cells] for shares in ends)
         self._key = key
         changing = self._begin != self._end and over > 0
-        self.block = LARGEST_BLOCK if changing else _smallest_block(self._begin)
+        smallest = _smallest_block(self._end)
+        # Large while shares change, so that rounding is fine, and still such that the last shares come out even.
+        self.block = LARGEST_BLOCK // smallest * smallest if changing else smallest
         self._counts = self._blocks(math.ceil(over / self.block) if changing else 0)
         self._before = np.concatenate([np.zeros_like(self._counts[:1]), self._counts.cumsum(0)])
         self._shuffled = lru_cache(maxsize=2 * len(self.cells) + 8)(Shuffle)

@@ -63,9 +63,10 @@ class Checkpoints:
         Every process calls this, since each holds a part where a network is spread over several; the one that
         ``writes`` writes.
         """
-        moments, settings = _flat(get_optimizer_state_dict(learner, optimizer, options=_WHOLE))
-        if not writes:
+        whole = get_optimizer_state_dict(learner, optimizer, options=_WHOLE)
+        if not writes:  # and so was given nothing
             return
+        moments, settings = _flat(whole)
         final = self.folder / f"step-{state['done']:07d}"
         partial = final.with_name(final.name + _PARTIAL)
         shutil.rmtree(partial, ignore_errors=True)
