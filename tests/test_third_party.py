@@ -36,7 +36,10 @@ def test_the_example_plugin_installs_runs_and_passes_its_own_tests(tmp_path: Pat
     assert foggy.shape == photo.shape
     assert np.abs(foggy.astype(float) - photo).mean() > 5
 
-    assert "haze/ground-fog" in stranger.rrframe("check", "haze/ground-fog", cwd=tmp_path)
+    checked = stranger.rrframe("check", "haze/ground-fog", "backbone/fog-lifter", cwd=tmp_path)
+    assert "haze/ground-fog" in checked
+    assert "backbone/fog-lifter" in checked
+    assert "  ok    loss-falls" in checked
     tests = stranger.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests", cwd=project)
     assert " passed" in tests.stdout
     assert " failed" not in tests.stdout
