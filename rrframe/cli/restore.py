@@ -94,7 +94,7 @@ def command(
     for note in restorer.notes:
         console.print(escape(note))
     if plan_only:
-        for one in plan_restoring(found, out, restorer):
+        for one in plan_restoring(found, out, restorer, overwrite=overwrite):
             path = click.format_filename(one.input.path)
             if one.output is None:
                 console.print(escape(f"{path}: cannot be restored: {one.reason}"))

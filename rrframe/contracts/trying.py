@@ -15,7 +15,7 @@ from rrframe.contracts.cue import Cue, Cues
 from rrframe.contracts.degradation import Degradation, check_severity
 from rrframe.errors import RRFrameError
 from rrframe.imaging.layout import to_batch, to_pixels
-from rrframe.imaging.tiles import Tiling
+from rrframe.imaging.tiles import Tiling, Told
 from rrframe.manager import get_manager
 from rrframe.rng import Key
 
@@ -111,7 +111,14 @@ def tiling_of(backbone: Backbone, tile: int | str = "auto", overlap: int | None 
 
 
 def restore_batch(
-    backbone: Backbone, images: torch.Tensor, task: str, tiling: Tiling, *, batch: int | None = None, **settings: Any
+    backbone: Backbone,
+    images: torch.Tensor,
+    task: str,
+    tiling: Tiling,
+    *,
+    batch: int | None = None,
+    told: Told | None = None,
+    **settings: Any,
 ) -> torch.Tensor:
     """``images`` ``[B, 3, H, W]`` float32 in [0, 1], encoded sRGB, of any size, restored; what comes out may not be
     finite.
@@ -122,6 +129,7 @@ def restore_batch(
         task: What is to be removed.
         tiling: How large ones are cut.
         batch: How many images or tiles go through together.
+        told: Called with how many tiles are done, and of how many.
         **settings: ``prompt``, ``steps``, ``guidance`` and ``seed`` of ``Backbone.restore``.
 
     Raises:
@@ -140,7 +148,7 @@ def restore_batch(
         return restored.to(some)
 
     with torch.inference_mode():
-        return tiling.apply(images, restore, batch)
+        return tiling.apply(images, restore, batch, told)
 
 
 def image_key(seed: int, index: int | str = 0, variant: int = 0) -> Key:

@@ -11,6 +11,9 @@ from torch.nn import functional
 
 from rrframe.errors import RRFrameError
 
+Told = Callable[[int, int], None]
+"""Is told how many parts are done, and of how many."""
+
 _AT_ONCE = 1024 * 1024  # pixels of several small images or tiles that go through together
 _MOST = 16
 
@@ -80,6 +83,7 @@ class Tiling:
         images: torch.Tensor,
         function: Callable[[torch.Tensor], torch.Tensor],
         batch: int | None = None,
+        told: Told | None = None,
     ) -> torch.Tensor:
         """``function`` of ``images``, in tiles where they are cut.
 
@@ -87,6 +91,7 @@ class Tiling:
             images: ``[B, C, H, W]``.
             function: From a batch of images or tiles, at most ``batch`` of them, to as many of the same shape.
             batch: By default as many as have a million pixels together, and one at the least.
+            told: Called after each batch of tiles with how many are done, and of how many.
 
         Returns:
             The same shape, and float32 where they were cut.
@@ -109,6 +114,8 @@ class Tiling:
             for (index, row, column), tile in zip(some, function(tiles), strict=True):
                 weights = fade_down[row][:, None] * fade_across[column]
                 done[index, :, slice(*row), slice(*column)] += tile.to(done) * weights.to(done)
+            if told:
+                told(min(first + many, len(places)), len(places))
         return done[..., :height, :width]
 
 

@@ -102,8 +102,8 @@ def _below(folder: Path, out: Path) -> list[Path]:
 
     for place, folders, files in os.walk(folder, followlinks=True, onerror=refuse):
         real = Path(place).resolve()
-        is_result = Path(place) != folder and (real / KEPT).is_dir()
-        if real in seen or real == own or is_result:  # links may go in a circle
+        is_result = Path(place) != folder and (real == own or (real / KEPT).is_dir())
+        if real in seen or is_result:  # links may go in a circle
             folders.clear()
             continue
         seen.add(real)

@@ -21,9 +21,9 @@ from rrframe.restoring.journal import Journal, Row
 from rrframe.run.folder import RESOLVED
 
 REPORT = "report.html"
-_SHOWN = 12  # pictures under a slider: the page is to stay a few megabytes
+_SHOWN = 10  # pictures under a slider: the page is to stay a few megabytes
 _LISTED = 300  # rows of a table
-_LONGEST = 480  # pixels of a picture on the page, whole or in part
+_LONGEST = 400  # pixels of a picture on the page, whole or in part
 
 
 def write_report(out: Path, journal: Journal) -> Path:
@@ -90,7 +90,7 @@ def _spread(done: Sequence[Row]) -> list[Row]:
 
 
 def _comparisons(row: Row, out: Path) -> Iterator[Comparison]:
-    """The whole picture, and for a large one the part of it that changed most, at 100 %."""
+    """The whole picture, and of a large one the part that changed most, in its own pixels."""
     before = read_photograph(row.source).eight_bit()
     after = read_photograph(out / row.output).eight_bit()
     if before.shape != after.shape:
@@ -98,12 +98,12 @@ def _comparisons(row: Row, out: Path) -> Iterator[Comparison]:
     height, width = after.shape[:2]
     small = shrink(after, _LONGEST)
     share = small.shape[1] / width
-    whole = "" if share == 1 else f"{width} × {height}, shown at {share:.0%}, which hides fine detail."
+    whole = "" if share == 1 else f"{width} × {height}, scaled down, which hides fine detail."
     yield _comparison(row, shrink(before, _LONGEST), small, row.name, whole)
     if share < 1:
         top, left = _most_changed(before, after)
         part = (slice(top, top + _LONGEST), slice(left, left + _LONGEST))
-        yield _comparison(row, before[part], after[part], row.name, "Where it changed most, at 100 %.")
+        yield _comparison(row, before[part], after[part], row.name, "The part that changed most.")
 
 
 def _comparison(row: Row, before: np.ndarray, after: np.ndarray, caption: str, detail: str) -> Comparison:
@@ -134,7 +134,7 @@ def _failures(failed: Sequence[Row]) -> Table:
 def _listed(done: Sequence[Row]) -> Iterator[Piece]:
     seconds = [row.seconds for row in done]
     tiled = sum(row.tiles > 1 for row in done)
-    yield Figures({"restored": len(done), "in tiles": tiled, "seconds each": round(sum(seconds) / len(done), 2)})
+    yield Figures({"restored": len(done), "in tiles": tiled, "seconds each": f"{sum(seconds) / len(done):.3g}"})
     rows: list[list[Cell]] = [
         [row.output, row.width, row.height, row.tiles, row.seconds, "; ".join(row.notes)] for row in done[:_LISTED]
     ]

@@ -10,11 +10,12 @@ from typing import Any, cast
 
 import torch
 
+from rrframe.cards.cached import located
 from rrframe.contracts.backbone import Backbone, saved_name
 from rrframe.contracts.component import attributed, create
 from rrframe.contracts.trying import restore_batch, tiling_of
 from rrframe.errors import RRFrameError, did_you_mean
-from rrframe.imaging.tiles import Tiling
+from rrframe.imaging.tiles import Tiling, Told
 from rrframe.manager import get_manager
 
 _HEAD, _TAIL = 1 << 16, 1 << 20  # bytes of a file of weights that tell it from another
@@ -67,12 +68,19 @@ class Restorer:
         with attributed(self.backbone, "reading its weights"):
             _ = self.backbone.network
 
-    def restore(self, images: torch.Tensor) -> torch.Tensor:
-        """``[B, 3, H, W]`` float32 in [0, 1], encoded sRGB, all of one size, restored."""
+    def restore(self, images: torch.Tensor, told: Told | None = None) -> torch.Tensor:
+        """``[B, 3, H, W]`` float32 in [0, 1], encoded sRGB, all of one size, restored; ``told`` how far it is."""
         asked = {"prompt": self.asked.prompt, "steps": self.asked.steps, "guidance": self.asked.guidance}
         given = {name: value for name, value in asked.items() if value is not None}
         return restore_batch(
-            self.backbone, images, self.task, self.tiling, batch=self.asked.batch, seed=self.asked.seed, **given
+            self.backbone,
+            images,
+            self.task,
+            self.tiling,
+            batch=self.asked.batch,
+            told=told,
+            seed=self.asked.seed,
+            **given,
         )
 
     def untrained(self) -> list[str]:
@@ -123,6 +131,7 @@ def make_backbone(name: str | None, checkpoint: Path | None, params: Mapping[str
     Raises:
         RRFrameError: There is no such backbone or checkpoint, or ``params`` do not fit.
     """
+    checkpoint = checkpoint and located(checkpoint)
     if checkpoint is not None and not checkpoint.exists():
         raise RRFrameError(f"there is no checkpoint {checkpoint}", hint=f"relative paths start at {Path.cwd()}")
     name = name or (saved_name(checkpoint) if checkpoint else None)

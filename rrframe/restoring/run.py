@@ -24,7 +24,7 @@ from rrframe.restoring.inputs import KEPT, Input, format_of_output
 from rrframe.restoring.journal import Journal, Row
 from rrframe.restoring.report import write_report
 from rrframe.restoring.restorer import Restorer
-from rrframe.run.folder import RunFailed, RunFolder, disk_errors_told, environment
+from rrframe.run.folder import RESOLVED, RunFailed, RunFolder, disk_errors_told, environment
 from rrframe.run.observed import RunFinished, RunStarted
 from rrframe.run.progress import Watch
 
@@ -55,9 +55,20 @@ class Planned:
     reason: str = ""
 
 
-def plan_restoring(inputs: Sequence[Input], out: Path, restorer: Restorer) -> Iterator[Planned]:
-    """What a run would do with each input, by the headers of their files, without writing anything."""
-    journal = Journal(out / KEPT / JOURNAL)
+def plan_restoring(
+    inputs: Sequence[Input], out: Path, restorer: Restorer, *, overwrite: bool = False
+) -> Iterator[Planned]:
+    """What ``run_restoring`` would do with each input, by the headers of their files, without writing anything.
+
+    Raises:
+        RRFrameError: Pictures were restored there in another way.
+    """
+    folder = RunFolder(out / KEPT)
+    journal = Journal(folder.file(JOURNAL))
+    if overwrite:
+        journal.clear()
+    elif folder.file(RESOLVED).exists():
+        _adopt(folder, restorer, overwrite)
     for one in inputs:
         try:
             height, width, own = measure(one.path)
@@ -110,7 +121,7 @@ def _adopt(folder: RunFolder, restorer: Restorer, overwrite: bool) -> None:
         if not overwrite:
             error.hint = "choose another folder with --out, or do all again with --overwrite"
             raise
-        write_whole(folder.file("recipe.resolved.yaml"), text)
+        write_whole(folder.file(RESOLVED), text)
 
 
 @dataclass
@@ -228,7 +239,7 @@ class _Restoring:
     def _restored(self, waiting: Sequence[_Waiting]) -> list[torch.Tensor | RRFrameError]:
         """The restored image of each, or why there is none. Where a batch fails, each is tried by itself."""
         try:
-            restored = self.restorer.restore(torch.cat([one.image for one in waiting]))
+            restored = self.restorer.restore(torch.cat([one.image for one in waiting]), self._tell_tile)
         except (RRFrameError, MemoryError) as error:
             if len(waiting) > 1:
                 return [outcome for one in waiting for outcome in self._restored([one])]
@@ -252,9 +263,6 @@ class _Restoring:
         self._refuse_replacing(path, output, one.input)
         data = encode_photograph(original.samples(restored), format_name, original.metadata, notes)
         height, width = restored.shape[-2:]
-        tiles = self.restorer.tiling.count(height, width)
-        if tiles > 1:
-            notes.append(f"restored in {tiles} tiles")
         row = Row(
             name=str(one.input.name),
             source=str(one.input.path.resolve()),
@@ -264,7 +272,7 @@ class _Restoring:
             size=len(data),
             height=height,
             width=width,
-            tiles=tiles,
+            tiles=self.restorer.tiling.count(height, width),
             notes=tuple(notes),
         )
         self.journal.add(row)
@@ -284,7 +292,8 @@ class _Restoring:
             raise RRFrameError(f"{path} is there already, made of {row.source}", hint="replace it with --overwrite")
 
     def _fail(self, one: Input, error: RRFrameError, original: Original | None = None) -> None:
-        reason = f"{error.message}; {error.hint}" if error.hint else error.message
+        message = error.message.removeprefix(f"{one.path.name} ")
+        reason = f"{message}; {error.hint}" if error.hint else message
         known = self.journal.rows.get(str(one.name))
         row = Row(
             name=str(one.name),
@@ -298,11 +307,14 @@ class _Restoring:
         self.failed.append(row)
         self.watch.say(escape(f"failed: {row.name}: {reason}"))
         if self.strict:
-            raise RunFailed(f"{row.name} cannot be restored: {error.message}", hint=error.hint)
+            raise RunFailed(f"{row.name} cannot be restored: {message}", hint=error.hint)
         self._tell()
 
-    def _tell(self) -> None:
-        self.watch.reached(self.before + self.restored + len(self.failed))
+    def _tell(self, about: str = "") -> None:
+        self.watch.reached(self.before + self.restored + len(self.failed), about)
+
+    def _tell_tile(self, done: int, total: int) -> None:
+        self._tell(f"tile {done} of {total}")
 
 
 def _done(journal: Journal, one: Input, out: Path) -> Row | None:
