@@ -202,7 +202,7 @@ def test_weights_are_read_into_a_network_on_the_meta_device(tmp_path: Path) -> N
 
 
 def test_a_saved_folder_brings_its_params_and_others_may_be_given(tmp_path: Path) -> None:
-    shaken(nafnet(tasks=["noise", "haze"], seed=5)).save(tmp_path)
+    shaken(nafnet(tasks=["noise", "haze"], seed=5)).save(str(tmp_path))
     again = rrframe.load("backbone/nafnet", checkpoint=tmp_path, device="cpu", dtype="bfloat16")
     assert (again.preset, again.tasks, again.seed, again.dtype) == ("tiny", ("noise", "haze"), 5, "bfloat16")
     assert next(again.network.parameters()).dtype == torch.bfloat16

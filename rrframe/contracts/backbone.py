@@ -237,24 +237,26 @@ class Backbone(Component):
                 parameter.requires_grad_(False)
         return list(dict.fromkeys(names))
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path | str) -> None:
         """Write the trained weights to ``folder`` as safetensors, in several files where large, with what is needed to
         make this backbone from them again.
 
         Where all of the network is trained, the folder stands alone; else it goes with the checkpoint that this
         backbone was made from.
         """
+        folder = Path(folder)
         self.write(folder)
         whole = self.trainable() is self.network
         described = {"use": self.name, "plugin": self.plugin, "whole": whole, "params": self._base_params()}
         (folder / DESCRIPTION).write_text(json.dumps(described, indent=2) + "\n")
 
-    def load(self, folder: Path) -> None:
+    def load(self, folder: Path | str) -> None:
         """Take the weights that ``save`` wrote.
 
         Raises:
             RRFrameError: They cannot be read, or are another network's.
         """
+        folder = Path(folder)
         self.described_in(folder)
         self.read(folder)
 
