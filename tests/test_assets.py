@@ -302,3 +302,42 @@ def test_a_shard_that_an_index_names_is_missed(tmp_path: Path, monkeypatch: pyte
     index = {"weight_map": {"x": "one.safetensors", "y": "two.safetensors"}}
     (folder / "transformer" / "model.safetensors.index.json").write_text(json.dumps(index))
     assert state(card) == "partly"
+
+
+def test_a_backbone_begins_with_what_a_card_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+    from huggingface_hub import constants
+
+    from rrframe.contracts.component import create
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    params = {"checkpoint": "nafnet-sidd-32", "allow_pickle": True, "device": "cpu"}
+    absent = create("backbone/nafnet", params)  # a recipe is valid on a machine that has not the weights
+    with pytest.raises(RRFrameError, match="the weights of nafnet-sidd-32 are not on this machine") as raised:
+        _ = absent.network
+    assert raised.value.hint == "rrframe assets fetch nafnet-sidd-32 --allow-pickle"
+    card = model_cards()["nafnet-sidd-32"]
+    folder = tmp_path / "hub" / "models--mikestealth--nafnet-models" / "snapshots" / card.hub.revision
+    folder.mkdir(parents=True)
+    stand_in = create("backbone/nafnet", {"preset": "tiny", "tasks": (), "device": "cpu", "seed": 5}).network
+    torch.save({"params": stand_in.state_dict()}, folder / card.opens)
+    found = create("backbone/nafnet", params)
+    assert found.tasks == ()
+    assert torch.equal(found.network.intro.weight, stand_in.intro.weight)
+
+
+def test_a_cue_by_the_name_of_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tiny_models
+    from huggingface_hub import constants
+
+    from rrframe.contracts.component import create
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    cue = create("depth/transformers", {"model": "depth-anything-v2-small"})
+    with pytest.raises(RRFrameError, match="are not on this machine"):
+        cue.network("AutoModelForDepthEstimation")
+    revision = model_cards()["depth-anything-v2-small"].hub.revision
+    home = tmp_path / "hub" / "models--depth-anything--Depth-Anything-V2-Small-hf" / "snapshots"
+    home.mkdir(parents=True)
+    shutil.copytree(tiny_models.kept(tiny_models.depth_anything), home / revision)
+    assert cue.network("AutoModelForDepthEstimation").config.model_type == "depth_anything"

@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from rrframe import Backbone, Capabilities, Pairs, RRFrameError
+from rrframe.cards.cached import is_card
 from rrframe.contracts.backbone import is_saved
 from rrframe.contracts.weights import is_pickle, read_tensors
 from rrframe.errors import did_you_mean
@@ -123,6 +124,7 @@ def _is_published(checkpoint: Path) -> bool:
     return (
         is_pickle(checkpoint)
         or checkpoint.suffix == ".safetensors"
+        or is_card(checkpoint)
         or (checkpoint.is_dir() and not is_saved(checkpoint))
     )
 

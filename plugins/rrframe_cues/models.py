@@ -13,6 +13,7 @@ import torch
 from pydantic import Field, JsonValue
 
 from rrframe import Cue, RRFrameError
+from rrframe.cards.cached import located
 
 _IMAGENET_MEAN, _IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -21,7 +22,7 @@ class FromModel(Cue):
     """A cue that a network of transformers computes."""
 
     costly = True
-    model: str = Field(min_length=1, description="its id on the Hugging Face hub, or a folder")
+    model: str = Field(min_length=1, description="its id on the Hugging Face hub, a folder, or the name of a card")
     revision: str | None = Field(None, description="a branch, tag or commit of the id; a commit never changes")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where it runs: on a GPU where there is one, unless told. A GPU's maps differ from a CPU's in their last bits."""
@@ -30,7 +31,7 @@ class FromModel(Cue):
         return ("torch", "transformers")
 
     def depends_on(self) -> JsonValue:
-        folder = Path(os.path.expanduser(self.model))
+        folder = Path(self._found())
         if not folder.is_dir():
             return None
         found = sorted((path.name, path.stat()) for path in folder.iterdir() if path.is_file())
@@ -57,9 +58,15 @@ class FromModel(Cue):
         """The device that it runs on."""
         return ("cuda" if torch.cuda.is_available() else "cpu") if self.device == "auto" else self.device
 
+    def _found(self) -> str:
+        """The id of the hub, or a folder: that of the card's files where ``model`` names a card."""
+        given = os.path.expanduser(self.model)
+        folder = located(Path(given), component=self.name, plugin=self.plugin)
+        return given if folder == Path(given) else str(folder)
+
     def _loaded(self, loader: Any, *arguments: str) -> Any:
         try:
-            return loader(os.path.expanduser(self.model), self.revision, *arguments)
+            return loader(self._found(), self.revision, *arguments)
         except ImportError as error:
             raise RRFrameError(
                 f"cannot import transformers: {error}",

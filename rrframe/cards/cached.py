@@ -71,15 +71,22 @@ def located(checkpoint: Path, **context: Any) -> Path:
     Raises:
         RRFrameError: It is the name of a card whose files are not on this machine, with the command that fetches them.
     """
-    if checkpoint.exists() or len(checkpoint.parts) != 1 or (card := model_cards().get(str(checkpoint))) is None:
+    if not is_card(checkpoint):
         return checkpoint
+    card = model_cards()[str(checkpoint)]
     folder = snapshot(card)
     lacking = [file.path for file in card.files] if folder is None else missing(card, folder)
     if folder is None or lacking or not card.can_be_fetched:
-        hint = f"rrframe assets fetch {card.name}" if card.can_be_fetched else card.by_hand
+        fetches = f"rrframe assets fetch {card.name}{' --allow-pickle' if card.pickles else ''}"
+        hint = fetches if card.can_be_fetched else card.by_hand
         lacks = f" (it lacks {', '.join(lacking[:3])}{', ...' if len(lacking) > 3 else ''})" if folder else ""
         raise RRFrameError(f"the weights of {card.name} are not on this machine{lacks}", hint=hint, **context)
     return folder / card.opens if card.opens else folder
+
+
+def is_card(checkpoint: Path) -> bool:
+    """Whether ``checkpoint`` is the name of a card; a file or folder of that name counts first."""
+    return len(checkpoint.parts) == 1 and not checkpoint.exists() and str(checkpoint) in model_cards()
 
 
 def _shards(folder: Path, there: set[str]) -> Iterator[str]:

@@ -81,7 +81,8 @@ class Backbone(Component):
     """
 
     checkpoint: Path | None = None
-    """A folder that ``save`` wrote, or published weights; without it the weights are random.
+    """A folder that ``save`` wrote, or published weights, or the name of a card that ``rrframe assets`` has fetched;
+    without it the weights are random.
 
     A saved folder brings the params it was saved with, as defaults.
     """
@@ -311,6 +312,9 @@ class Backbone(Component):
 
     def _begin(self, checkpoint: Path | None) -> None:
         """Make the network with the weights at ``checkpoint``, or fresh ones."""
+        from rrframe.cards.cached import located
+
+        checkpoint = checkpoint and located(checkpoint, component=self.name, plugin=self.plugin)
         if checkpoint is None:
             self._network = self._fresh()
         elif not is_saved(checkpoint):
@@ -339,12 +343,15 @@ class Backbone(Component):
     def _saved_params_are_defaults(cls, given: Any) -> Any:
         if not isinstance(given, Mapping) or not isinstance(given.get("checkpoint"), (str, Path)):
             return given
+        from rrframe.cards.cached import located
+
         try:
-            saved = _described(Path(given["checkpoint"])).get("params", {})
+            checkpoint = located(Path(given["checkpoint"]))
+            saved = _described(checkpoint).get("params", {})
         except RRFrameError:  # told at first use: a recipe is valid on a machine that has not the weights
             return given
         known = cls.model_fields.keys() - _NEVER_SAVED
-        return {**{name: value for name, value in saved.items() if name in known}, **given}
+        return {**{name: value for name, value in saved.items() if name in known}, **given, "checkpoint": checkpoint}
 
 
 def is_saved(checkpoint: Path) -> bool:
