@@ -43,8 +43,8 @@ pages: .venv/ready-to-develop  ## Write the generated pages of the documentation
 strips: .venv/ready-to-develop  ## Draw the pictures of the pages on degradations again
 	@$(BIN)/python docs/strips.py
 
-bench: .venv/ready  ## Measure speed and memory on this machine
-	@$(BIN)/rrframe bench synthesis
+bench: .venv/ready-to-develop  ## Measure speed and memory on this machine, and write docs/performance.md again
+	@$(BIN)/rrframe bench synthesis --peers --against benchmarks/published_baseline.py --write docs/performance.md
 
 clean:  ## Remove everything that these commands made, .venv and runs/quickstart included
 	rm -rf .venv build dist site runs/quickstart *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

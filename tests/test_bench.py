@@ -42,10 +42,10 @@ def test_the_bench_measures_components_runs_peers_others_and_batches(rrframe_cli
     done = rrframe_cli("bench", "synthesis", "--size", 64, "--pairs", 100, *options, env=ONE_THREAD)
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
-    needs_params = {"depth/file", "depth/transformers", "segments/file", "segments/sam2", "blur/clip"}
+    needs_params = {"depth/file", "depth/transformers", "segments/file", "segments/sam2", "frames/beside"}
     needs_params |= {"lowlight/learned", "reflection/learned"}
     everything = set(get_manager().table("degradation", "cue", "filter")) - needs_params
-    assert set(figures["components_ms"]) - {"blur/clip"} == everything
+    assert set(figures["components_ms"]) == everything
     assert all(figures["components_worst_ms"][name] >= mean for name, mean in figures["components_ms"].items())
     assert all(figures["parts_ms"].values())
     assert figures["run_rate"] > 0
@@ -117,6 +117,7 @@ def test_the_shipped_baseline_makes_pictures():
     depth, segments = np.linspace(5, 90, 64 * 96, dtype=np.float32).reshape(64, 96), np.zeros((64, 96), np.float32)
     for name, chain in others.chains.items():
         done = [chain(pixels, np.random.default_rng(seed), depth, segments) for seed in (1, 1, 2)]
-        assert done[0].shape == pixels.shape and done[0].dtype == np.uint8, name
-        assert np.array_equal(done[0], done[1]) and not np.array_equal(done[0], done[2]), name
+        assert (done[0].shape, done[0].dtype) == (pixels.shape, np.uint8), name
+        assert np.array_equal(done[0], done[1]), name
+        assert not np.array_equal(done[0], done[2]), name
         assert not np.array_equal(done[0], pixels), name

@@ -103,3 +103,13 @@ def test_the_same_size_is_the_same_image(photo: np.ndarray) -> None:
     same = resample.resize(image, 512, 512, "lanczos")
     assert torch.equal(same, image)
     assert same.data_ptr() != image.data_ptr()
+
+
+@pytest.mark.parametrize("size", [(8, 12), (7, 9), (1, 5), (2, 1)])
+def test_halving_and_doubling_keep_means_and_agree_with_a_gpus_path(size) -> None:
+    images = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(1)) * 3
+    small = resample.halved(images)
+    pooled = torch.nn.functional.avg_pool2d(images, 2, ceil_mode=True, count_include_pad=False)
+    torch.testing.assert_close(small, pooled)
+    grown = torch.nn.functional.interpolate(pooled, scale_factor=2, mode="bilinear", align_corners=False)
+    torch.testing.assert_close(resample.doubled(small, *size), grown[..., : size[0], : size[1]], atol=1e-5, rtol=0)

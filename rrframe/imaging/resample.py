@@ -56,6 +56,33 @@ def resize(images: torch.Tensor, height: int, width: int, method: Method = "area
     return resized.clamp_(0.0, 1.0)
 
 
+def halved(images: torch.Tensor) -> torch.Tensor:
+    """``[B, C, H, W]`` float32, C up to 4, of any range, as the means of two by two pixels; at an odd side the last
+    row or column is a mean of its own.
+    """
+    if images.device.type != "cpu":
+        return F.avg_pool2d(images, 2, ceil_mode=True, count_include_pad=False)
+    done = []
+    for image in images:
+        pixels = hwc_view(image)
+        odd = [side % 2 for side in pixels.shape[:2]]
+        even = cv2.copyMakeBorder(pixels, 0, odd[0], 0, odd[1], cv2.BORDER_REPLICATE) if any(odd) else pixels
+        half = cv2.resize(even, (even.shape[1] // 2, even.shape[0] // 2), interpolation=cv2.INTER_AREA)
+        done.append(np.asarray(half).reshape(half.shape[0], half.shape[1], pixels.shape[2]))
+    return from_hwc(done)
+
+
+def doubled(images: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """``halved`` images at their first ``height`` and ``width``, linear between the means."""
+    if images.device.type != "cpu":
+        whole = F.interpolate(images, scale_factor=2, mode="bilinear", align_corners=False)
+        return whole[..., :height, :width]
+    size = (2 * images.shape[3], 2 * images.shape[2])
+    views = [hwc_view(image) for image in images]
+    grown = [np.asarray(cv2.resize(view, size, interpolation=cv2.INTER_LINEAR)) for view in views]
+    return from_hwc([each.reshape(size[1], size[0], -1)[:height, :width] for each in grown])
+
+
 def resize_pixels(pixels: np.ndarray, height: int, width: int, method: Method = "area") -> np.ndarray:
     """``resize`` for files: ``[H, W, 3]`` uint8 as the same, several times as fast.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -10,10 +11,12 @@ import torch
 from rrframe import Cues, Degradation, Dial, Draw, Draws, choice, integers, uniform
 from rrframe.imaging import psf
 from rrframe.imaging.filters import box, convolve
+from rrframe.imaging.resample import doubled, halved
 from rrframe_degradations.blur.defocus import aperture
 from rrframe_degradations.blur.optics import highlights_dial, per_mille, with_highlights
 
 _LAYERS = 8
+_WIDE = 6.0  # pixels of radius, from which on half the resolution serves
 _UNDERLAY = 1e-3  # the weight of what a layer is taken to look like behind nearer ones
 
 
@@ -61,25 +64,48 @@ class DepthOfField(Degradation):
             if not present.any():
                 continue
             window = _window(present, max(reaches) + 1)
-            kernels = psf.stacked([_aperture(one, layer, unit) for one in draw])
-            _lay_over(result[window], lit[window], nearer[window], kernels, reaches)
+            # One after another: how finely a layer is worked out goes by its blur, which differs from image to image.
+            for index, (one, reach) in enumerate(zip(draw, reaches, strict=True)):
+                each = (slice(index, index + 1), *window[1:])
+                _lay_over(result[each], lit[each], nearer[each], _Lens(one, layer, unit), reach)
         return result.clamp_(0.0, 1.0)
 
 
-def _lay_over(
-    behind: torch.Tensor, images: torch.Tensor, nearer: torch.Tensor, kernels: torch.Tensor, reaches: list[int]
-) -> None:
-    """Blur a layer of ``images`` and lay it over ``behind``, in place; ``nearer`` tells by how many layers a pixel is
-    in front of this one, and ``reaches`` how far beyond its rim a layer may be seen.
+class _Lens:
+    """What blurs one layer of one image: at half the resolution where it blurs so much that this does not show."""
+
+    def __init__(self, draw: Draw, layer: int, unit: float) -> None:
+        radius = _radius(draw, layer) * unit
+        self._halves = radius >= _WIDE
+        # Means of four pixels and what lies between them are a blur too, of a variance of 1 along each axis, as a disc
+        # of radius r is of r^2 / 4.
+        scale = math.sqrt(1 / 4 - 1 / radius**2) if self._halves else 1.0
+        self._kernels = psf.stacked([_aperture(draw, layer, unit * scale)])
+
+    def blur(self, images: torch.Tensor) -> torch.Tensor:
+        """``[1, C, H, W]`` seen through the aperture."""
+        return self._through(images, lambda seen: convolve(seen, self._kernels))
+
+    def spread(self, images: torch.Tensor, reach: int) -> torch.Tensor:
+        """``[1, C, H, W]`` carried ``reach`` pixels to all sides."""
+        return self._through(images, lambda seen: box(seen, -(-reach // 2) if self._halves else reach))
+
+    def _through(self, images: torch.Tensor, seen: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        if not self._halves:
+            return seen(images)
+        return doubled(seen(halved(images)), *images.shape[-2:])
+
+
+def _lay_over(behind: torch.Tensor, images: torch.Tensor, nearer: torch.Tensor, lens: _Lens, reach: int) -> None:
+    """Blur a layer of one image and lay it over ``behind``, in place; ``nearer`` tells by how many layers a pixel is in
+    front of this one, and ``reach`` how far beyond its rim a layer may be seen.
     """
     # Neighbouring layers share the pixels between them, so that a slope shows no steps.
     own = (1 - nearer.abs()).clamp_(min=0.0)
     premultiplied = torch.cat([images * own, own], dim=1)
-    blurred = convolve(premultiplied, kernels)
-    for index, reach in enumerate(reaches):
-        blurred[index : index + 1].add_(box(premultiplied[index : index + 1], reach), alpha=_UNDERLAY)
+    blurred = torch.add(lens.blur(premultiplied), lens.spread(premultiplied, reach), alpha=_UNDERLAY)
     # This layer and all nearer ones hide what is farther.
-    cover = convolve((1 + nearer).clamp_(0.0, 1.0), kernels)
+    cover = lens.blur((1 + nearer).clamp_(0.0, 1.0))
     behind.mul_(1 - cover).addcmul_(blurred[:, :3], cover / blurred[:, 3:].clamp(min=1e-7))
 
 
@@ -99,10 +125,17 @@ def _levels(depth: torch.Tensor) -> torch.Tensor:
     return (nearness - far) * ((_LAYERS - 1) / (near - far).clamp(min=1e-9))
 
 
+def _offset(draw: Draw, layer: int) -> float:
+    """How far ``layer`` is out of focus: -1 or 1 where the scene is farthest out of it, below 0 beyond the focus."""
+    focus = float(draw.values["focus"])
+    return (layer / (_LAYERS - 1) - focus) / max(focus, 1 - focus)
+
+
+def _radius(draw: Draw, layer: int) -> float:
+    return abs(_offset(draw, layer)) * float(draw.values["radius"])
+
+
 def _aperture(draw: Draw, layer: int, unit: float) -> np.ndarray:
-    values = draw.values
-    focus = float(values["focus"])
-    offset = (layer / (_LAYERS - 1) - focus) / max(focus, 1 - focus)
     # In front of the focus the image of the aperture is upside down.
-    angle = float(values["angle"]) + (180.0 if offset > 0 else 0.0)
-    return aperture(int(values["blades"]), abs(offset) * float(values["radius"]) * unit, angle)
+    angle = float(draw.values["angle"]) + (180.0 if _offset(draw, layer) > 0 else 0.0)
+    return aperture(int(draw.values["blades"]), _radius(draw, layer) * unit, angle)
