@@ -12,12 +12,15 @@ from rrframe.contracts.backbone import Backbone
 from rrframe.contracts.chain import Chain
 from rrframe.contracts.component import attributed, create
 from rrframe.contracts.cue import Cue, Cues
-from rrframe.contracts.degradation import Degradation, check_severity
+from rrframe.contracts.degradation import Degradation, Light, check_severity
 from rrframe.errors import RRFrameError
+from rrframe.imaging.colour import convert_light, linear_to_pixels
 from rrframe.imaging.layout import to_batch, to_pixels
 from rrframe.imaging.tiles import Tiling, Told
 from rrframe.manager import get_manager
 from rrframe.rng import Key
+
+GiveBack = Callable[..., Any]
 
 
 def load(name: str, **params: Any) -> Any:
@@ -72,7 +75,8 @@ def degrade_any(component: Degradation, image: Any, *, severity: float | None, s
     chain = Chain((component,))
     draws = [chain.draw(image_key(seed, index), severity) for index in range(len(images))]
     found = cues or compute_cues(component.needs(), images, [str(index) for index in range(len(images))])
-    return give_back(chain.apply(images, draws, found))
+    # Left in the light of the last step: codes are made of it in one way, here and in a run.
+    return give_back(chain.apply(images, draws, found, light_out=component.light), component.light)
 
 
 def restore_any(
@@ -156,9 +160,9 @@ def image_key(seed: int, index: int | str = 0, variant: int = 0) -> Key:
     return Key.of(seed, index, variant)
 
 
-def as_batch(image: Any) -> tuple[torch.Tensor, Callable[[torch.Tensor], Any]]:
-    """``image`` as ``[B, 3, H, W]`` float32 in [0, 1], and a function that gives such a batch back as what ``image``
-    was.
+def as_batch(image: Any) -> tuple[torch.Tensor, GiveBack]:
+    """``image`` as ``[B, 3, H, W]`` float32 in [0, 1], encoded, and a function that gives such a batch back as what
+    ``image`` was; that takes the light of its batch as a second argument, ``encoded`` by default.
 
     Raises:
         RRFrameError: It is no image of a known form.
@@ -172,17 +176,22 @@ def as_batch(image: Any) -> tuple[torch.Tensor, Callable[[torch.Tensor], Any]]:
     raise RRFrameError(f"an image is a Pillow image, a numpy array or a torch tensor, not {type(image).__name__}")
 
 
-def _from_tensor(image: torch.Tensor) -> tuple[torch.Tensor, Callable[[torch.Tensor], Any]]:
+def _from_tensor(image: torch.Tensor) -> tuple[torch.Tensor, GiveBack]:
     if image.ndim not in (3, 4) or image.shape[-3] != 3 or not image.is_floating_point():
         raise RRFrameError(
             f"a tensor is [3, H, W] or [B, 3, H, W] of floats in [0, 1], not {tuple(image.shape)} of {image.dtype}"
         )
     batch = image.unsqueeze(0) if image.ndim == 3 else image
     batch = batch.to(torch.float32).contiguous(memory_format=torch.channels_last)
-    return batch, lambda done: (done[0] if image.ndim == 3 else done).to(image.dtype)
+
+    def give_back(done: torch.Tensor, light: Light = "encoded") -> torch.Tensor:
+        done = convert_light(done, light, "encoded")
+        return (done[0] if image.ndim == 3 else done).to(image.dtype)
+
+    return batch, give_back
 
 
-def _from_array(image: np.ndarray) -> tuple[torch.Tensor, Callable[[torch.Tensor], Any]]:
+def _from_array(image: np.ndarray) -> tuple[torch.Tensor, GiveBack]:
     grey, batched = image.ndim == 2, image.ndim == 4
     pixels = image[..., None].repeat(3, axis=-1) if grey else image
     if pixels.ndim not in (3, 4) or pixels.shape[-1] != 3:
@@ -195,11 +204,12 @@ def _from_array(image: np.ndarray) -> tuple[torch.Tensor, Callable[[torch.Tensor
     else:
         raise RRFrameError(f"an array holds uint8, uint16 or floats in [0, 1], not {image.dtype}")
 
-    def give_back(done: torch.Tensor) -> np.ndarray:
+    def give_back(done: torch.Tensor, light: Light = "encoded") -> np.ndarray:
         if np.issubdtype(image.dtype, np.floating):
+            done = convert_light(done, light, "encoded")
             arrays = done.permute(0, 2, 3, 1).cpu().numpy().astype(image.dtype)
         else:
-            arrays = np.stack([to_pixels(one, image.dtype) for one in done])
+            arrays = np.stack([_codes(one, light, image.dtype) for one in done])
         if grey:
             means = arrays.mean(axis=-1)
             arrays = (means if np.issubdtype(image.dtype, np.floating) else np.rint(means)).astype(image.dtype)
@@ -208,7 +218,7 @@ def _from_array(image: np.ndarray) -> tuple[torch.Tensor, Callable[[torch.Tensor
     return images, give_back
 
 
-def _from_pillow(image: Any) -> tuple[torch.Tensor, Callable[[torch.Tensor], Any]]:
+def _from_pillow(image: Any) -> tuple[torch.Tensor, GiveBack]:
     from PIL import Image
 
     if image.mode.startswith("I;16"):  # which Pillow would cut off at 255
@@ -216,10 +226,17 @@ def _from_pillow(image: Any) -> tuple[torch.Tensor, Callable[[torch.Tensor], Any
         return images, lambda done: Image.fromarray(give_back_array(done))
     alpha = image.getchannel("A") if "A" in image.getbands() else None
 
-    def give_back(done: torch.Tensor) -> Image.Image:
-        picture = Image.fromarray(to_pixels(done[0]))
+    def give_back(done: torch.Tensor, light: Light = "encoded") -> Image.Image:
+        picture = Image.fromarray(_codes(done[0], light))
         if alpha is not None:
             picture.putalpha(alpha)
         return picture.convert(image.mode) if image.mode in ("L", "LA") else picture
 
     return to_batch(np.asarray(image.convert("RGB"))), give_back
+
+
+def _codes(image: torch.Tensor, light: Light, dtype: np.dtype[Any] | type = np.uint8) -> np.ndarray:
+    """``[3, H, W]`` in ``light`` as encoded codes."""
+    if light == "linear" and dtype == np.uint8:
+        return linear_to_pixels(image)
+    return to_pixels(convert_light(image.unsqueeze(0), light, "encoded")[0], dtype)
