@@ -394,6 +394,26 @@ def test_pictures_of_a_size_go_together_and_a_failing_batch_one_by_one(mixed, tm
     assert backbone.seen == [(2, 3, 12, 16), (1, 3, 12, 16)]
 
 
+@pytest.mark.slow
+def test_odd_names_are_names(tmp_path, photo, rrframe_cli):
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    whole = io.BytesIO()
+    Image.fromarray(photo[:8, :8]).save(whole, "PNG")
+    names = [b"\xff\xfe.png", "[bold] é\n.png".encode(), b"-p.png", b"star*.png"]
+    for name in names:
+        Path(os.fsdecode(bytes(folder) + b"/" + name)).write_bytes(whole.getvalue())
+    Path(os.fsdecode(bytes(folder) + b"/\xfd.png")).write_bytes(b"no picture")
+    options = ["--backbone", "backbone/nafnet", "-p", "preset=tiny", "--task", "noise", "--out", "out"]
+    assert "5 pictures" in rrframe_cli("restore", "odd", *options, "--plan").stdout
+    done = rrframe_cli("restore", "odd", *options)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "restored 4 of 5" in done.stdout
+    assert r"failed: \xfd.png: is not a picture" in done.stdout
+    assert set(os.listdir(bytes(tmp_path / "out"))) >= set(names)
+
+
 def test_strict_stops_at_the_first(mixed, tmp_path):
     with pytest.raises(RunFailed, match=r"broken\.png cannot be restored: is truncated"):
         _restore(mixed, tmp_path / "out", strict=True)

@@ -121,8 +121,8 @@ def _tell(summary: Summary, total: int, out: Path, console: Console) -> None:
     console.print(escape(f"report: {summary.report}"))
     if summary.failed:
         console.print("could not be restored:")
-        width = min(60, max(len(row.name) for row in summary.failed))
+        width = min(60, max(len(row.shown) for row in summary.failed))
         for row in summary.failed:
-            console.print(escape(f"  {row.name:<{width}}  {row.reason}"))
+            console.print(escape(f"  {row.shown:<{width}}  {row.reason}"))
         count = len(summary.failed)
         raise RunFailed(f"{count} of {total} pictures could not be restored", hint="the same command tries them again")

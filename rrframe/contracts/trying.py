@@ -223,7 +223,7 @@ def _from_pillow(image: Any) -> tuple[torch.Tensor, GiveBack]:
 
     if image.mode.startswith("I;16"):  # which Pillow would cut off at 255
         images, give_back_array = _from_array(np.asarray(image, dtype=np.uint16))
-        return images, lambda done: Image.fromarray(give_back_array(done))
+        return images, lambda *done: Image.fromarray(give_back_array(*done))
     alpha = image.getchannel("A") if "A" in image.getbands() else None
 
     def give_back(done: torch.Tensor, light: Light = "encoded") -> Image.Image:

@@ -41,6 +41,16 @@ class Row:
     notes: tuple[str, ...] = ()
     reason: str = ""
 
+    @property
+    def shown(self) -> str:
+        """The name for people."""
+        return as_text(self.name)
+
+
+def as_text(name: str) -> str:
+    """The name of a file as text: one that is no valid UTF-8 has its odd bytes written ``\\xNN``."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
 
 class Journal:
     """The rows kept in the file at ``path``."""

@@ -77,7 +77,7 @@ def _compared(out: Path, done: Sequence[Row]) -> Iterator[Piece]:
             comparisons += _comparisons(row, out)
         except (RRFrameError, ValueError) as error:
             said = error.message if isinstance(error, RRFrameError) else str(error)
-            unread.append(Text(f"{row.name} cannot be shown: {said}", "alarm"))
+            unread.append(Text(f"{row.shown} cannot be shown: {said}", "alarm"))
     if len(shown) < len(done):
         yield Text(f"{len(shown)} of {len(done)} pictures are shown, spread evenly; all lie beside this page.", "quiet")
     yield from unread
@@ -99,17 +99,17 @@ def _comparisons(row: Row, out: Path) -> Iterator[Comparison]:
     small = shrink(after, _LONGEST)
     share = small.shape[1] / width
     whole = "" if share == 1 else f"{width} × {height}, scaled down, which hides fine detail."
-    yield _comparison(row, shrink(before, _LONGEST), small, row.name, whole)
+    yield _comparison(row, shrink(before, _LONGEST), small, row.shown, whole)
     if share < 1:
         top, left = _most_changed(before, after)
         part = (slice(top, top + _LONGEST), slice(left, left + _LONGEST))
-        yield _comparison(row, before[part], after[part], row.name, "The part that changed most.")
+        yield _comparison(row, before[part], after[part], row.shown, "The part that changed most.")
 
 
 def _comparison(row: Row, before: np.ndarray, after: np.ndarray, caption: str, detail: str) -> Comparison:
     return Comparison(
-        picture(before, f"{row.name}, as it was", "Before"),
-        picture(after, f"{row.name}, restored", "After"),
+        picture(before, f"{row.shown}, as it was", "Before"),
+        picture(after, f"{row.shown}, restored", "After"),
         caption,
         detail,
     )
@@ -127,7 +127,7 @@ def _most_changed(before: np.ndarray, after: np.ndarray) -> tuple[int, int]:
 
 
 def _failures(failed: Sequence[Row]) -> Table:
-    rows: list[list[Cell]] = [[row.name, row.reason] for row in failed[:_LISTED]]
+    rows: list[list[Cell]] = [[row.shown, row.reason] for row in failed[:_LISTED]]
     return Table("Pictures that could not be restored", ["Picture", "Reason"], rows)
 
 
@@ -136,7 +136,7 @@ def _listed(done: Sequence[Row]) -> Iterator[Piece]:
     tiled = sum(row.tiles > 1 for row in done)
     yield Figures({"restored": len(done), "in tiles": tiled, "seconds each": f"{sum(seconds) / len(done):.3g}"})
     rows: list[list[Cell]] = [
-        [row.output, row.width, row.height, row.tiles, row.seconds, "; ".join(row.notes)] for row in done[:_LISTED]
+        [row.shown, row.width, row.height, row.tiles, row.seconds, "; ".join(row.notes)] for row in done[:_LISTED]
     ]
     columns = ["Picture", "Width", "Height", "Tiles", "Seconds", "Notes"]
     yield Table("Restored pictures", columns, rows)

@@ -21,7 +21,7 @@ from rrframe.imaging.tiles import fitting
 from rrframe.manager import get_manager
 from rrframe.pairs.files import remove_partial, write_whole
 from rrframe.restoring.inputs import KEPT, Input, format_of_output
-from rrframe.restoring.journal import Journal, Row
+from rrframe.restoring.journal import Journal, Row, as_text
 from rrframe.restoring.report import write_report
 from rrframe.restoring.restorer import Restorer
 from rrframe.run.folder import RESOLVED, RunFailed, RunFolder, disk_errors_told, environment
@@ -292,7 +292,7 @@ class _Restoring:
             raise RRFrameError(f"{path} is there already, made of {row.source}", hint="replace it with --overwrite")
 
     def _fail(self, one: Input, error: RRFrameError, original: Original | None = None) -> None:
-        message = error.message.removeprefix(f"{one.path.name} ")
+        message = error.message.removeprefix(f"{as_text(one.path.name)} ")
         reason = f"{message}; {error.hint}" if error.hint else message
         known = self.journal.rows.get(str(one.name))
         row = Row(
@@ -305,9 +305,9 @@ class _Restoring:
         if known is None or known.status != "done":  # what an earlier run made stays known
             self.journal.add(row)
         self.failed.append(row)
-        self.watch.say(escape(f"failed: {row.name}: {reason}"))
+        self.watch.say(escape(f"failed: {row.shown}: {reason}"))
         if self.strict:
-            raise RunFailed(f"{row.name} cannot be restored: {message}", hint=error.hint)
+            raise RunFailed(f"{row.shown} cannot be restored: {message}", hint=error.hint)
         self._tell()
 
     def _tell(self, about: str = "") -> None:
