@@ -19,6 +19,7 @@ from rrframe import Backbone, Pairs, RRFrameError
 from rrframe.contracts.draw import Noise
 from rrframe.contracts.freezing import parameters_named
 from rrframe.contracts.weights import read_tensors, read_weights, write_weights
+from rrframe.memory.footprint import footprint
 
 CPU = torch.device("cpu")
 
@@ -406,6 +407,13 @@ def test_a_chain_is_saved_a_folder_a_part_and_frozen_by_task(tmp_path: Path) -> 
     alone = rrframe.load("backbone/nafnet", checkpoint=tmp_path / "chain" / "otherwise", device="cpu")
     for backbone in (again, alone):
         assert torch.equal(backbone.restore(pictures(), "haze"), chained.restore(pictures(), "haze"))
+
+
+def test_the_memory_of_a_chain_is_that_of_its_parts() -> None:
+    alone = footprint(nafnet(), 32, 32)
+    both = footprint(chain(tasks={"noise": part(0), "haze": part(1)}), 32, 32)
+    assert both.weights == 2 * alone.weights
+    assert both.working >= alone.working > 0
 
 
 def test_what_a_chain_cannot_hold_is_refused(tmp_path: Path) -> None:

@@ -114,11 +114,15 @@ class ChainOfBackbones(Backbone):
         modules = {name: part.trainable() for name, part in self.parts.items() if part.capabilities.trainable}
         return nn.ModuleDict(modules)
 
+    def companions(self) -> Mapping[str, nn.Module]:
+        found = ((name, part.companions()) for name, part in self.parts.items())
+        return {f"{name}.{key}": module for name, modules in found for key, module in modules.items()}
+
     def encode(self, pairs: Pairs) -> dict[str, torch.Tensor]:
         """What each part's ``encode`` gives for its own pairs, as ``task.name``, with zeros for those of others."""
         names = list(self.parts)
         owners = torch.tensor([names.index(self._part_of(task)) for task in pairs.tasks])
-        encoded = {_PART: owners.to(self.torch_device)}
+        encoded = {_PART: owners}
         for index in owners.unique().tolist():
             rows = (owners == index).nonzero()[:, 0]
             tasks = tuple(pairs.tasks[row] for row in rows.tolist())
@@ -130,8 +134,8 @@ class ChainOfBackbones(Backbone):
         return encoded
 
     def loss(self, batch: Mapping[str, torch.Tensor], rng: Noise) -> torch.Tensor:
-        owners = batch[_PART]
-        losses = torch.zeros(len(owners), device=owners.device)
+        owners = batch[_PART].cpu()  # which network to run is decided there
+        losses = torch.zeros(len(owners), device=self.torch_device)
         for index in owners.unique().tolist():
             name, part = list(self.parts.items())[index]
             rows = (owners == index).nonzero()[:, 0]
@@ -140,7 +144,9 @@ class ChainOfBackbones(Backbone):
                 for key, values in batch.items()
                 if key.startswith(f"{name}.")
             }
-            losses = losses.index_put((rows,), part.loss(own, rng.select(rows.tolist())).to(losses.device))
+            losses = losses.index_put(
+                (rows.to(losses.device),), part.loss(own, rng.select(rows.tolist())).to(losses.device)
+            )
         return losses
 
     def restore(self, images: torch.Tensor, task: str, **settings: Any) -> torch.Tensor:

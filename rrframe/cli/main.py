@@ -18,7 +18,7 @@ from rrframe.errors import RRFrameError
 COMMANDS = {
     "assets": ("assets", "List, fetch and check published weights."),
     "bench": ("bench", "Measure speed and memory on this machine."),
-    "check": ("check", "Run the conformance checks on a degradation."),
+    "check": ("check", "Run the conformance checks on components."),
     "cp": ("recipes", "Copy a shipped recipe to a file of your own."),
     "degrade": ("degrade", "Degrade one image."),
     "estimate": ("estimate", "Estimate what memory a backbone takes, and which card it fits."),

@@ -108,6 +108,9 @@ class _NoNoise(Noise):
     def __init__(self, seeds: Sequence[int] = (), device: Any = None) -> None:
         pass
 
+    def select(self, indices: Sequence[int]) -> Noise:
+        return self
+
     def _fields(self, like: torch.Tensor, channels: int | None, law: str) -> torch.Tensor:
         shape = (like.shape[0], channels or like.shape[1], *like.shape[2:]) if like.ndim == 4 else like.shape
         return torch.empty(shape, dtype=torch.float32, device="meta")
