@@ -57,7 +57,7 @@ def test_the_bench_measures_components_runs_peers_others_and_batches(rrframe_cli
     assert haze["ratio"] == pytest.approx(haze["our_rate"] / haze["their_rate"])
     batches = figures["batches"]
     assert set(batches["rates"]) == set(batches["differences"]) == everything & set(get_manager().table("degradation"))
-    assert set(batches["differences"].values()) == {0.0}, batches["differences"]
+    assert max(batches["differences"].values()) < 1 / 255 / 100, batches["differences"]  # no code of 8 bits apart
     written = page.read_text()
     assert written.startswith("Prose.\n")
     assert written.count("More.\n") == len(SECTIONS)
