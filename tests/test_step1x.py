@@ -15,6 +15,7 @@ import torch
 from diffusers import FluxTransformer2DModel
 from PIL import Image
 from rrframe_backbones.editing.latents import packed, places
+from rrframe_backbones.editing.speed import Speed, cached
 from rrframe_backbones.step1x import sizes
 from rrframe_backbones.step1x.connector import Step1XConnector
 from rrframe_backbones.step1x.pipeline import Step1XEditPipeline
@@ -217,27 +218,53 @@ def test_an_embedding_of_guidance_is_refused():
         Step1XEditTransformer(**sizes.TRANSFORMER["tiny"], guidance_embeds=True)
 
 
-def test_caches_of_diffusers_skip_blocks_and_checkpointing_changes_no_gradient():
-    from diffusers import FirstBlockCacheConfig
-
-    network = sizes.transformer("tiny", "v1.1").double()
-    inputs = small_inputs()
-    last = []
-    network.single_transformer_blocks[2].attn.to_q.register_forward_pre_hook(lambda module, args: last.append(1))
-    network.enable_cache(FirstBlockCacheConfig(threshold=0.5))
-    with torch.no_grad(), network.cache_context("restoring"):
-        for _ in range(3):
-            network(**inputs)
-    assert len(last) == 1
-    network.disable_cache()
+def test_checkpointing_changes_no_gradient():
+    network = sizes.transformer("tiny", "v1.1").double().train()
     gradients = []
     for checkpointing in (False, True):
         if checkpointing:
             network.enable_gradient_checkpointing()
         network.zero_grad()
-        network.train()(**inputs, return_dict=False)[0].square().mean().backward()
+        network(**small_inputs(), return_dict=False)[0].square().mean().backward()
         gradients.append(torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None]))
     torch.testing.assert_close(gradients[0], gradients[1])
+
+
+@pytest.mark.parametrize(("cache", "full"), [("none", 8), ("first-block", 1), ("taylorseer", 5), ("magcache", 4)])
+def test_caches_skip_blocks_and_leave_nothing_behind(cache, full):
+    """How many of eight steps run the third single block; first-block has one and the same step to do eight times."""
+    network = sizes.transformer("tiny", "v1.1").double()
+    runs = []
+    network.single_transformer_blocks[2].attn.to_q.register_forward_pre_hook(lambda module, args: runs.append(1))
+    with torch.no_grad():
+        exact = network(**small_inputs())[0]
+        for _ in range(2):
+            runs.clear()
+            with cached(network, Speed(cache=cache), 8):
+                for _ in range(8):
+                    network(**small_inputs())
+            assert len(runs) == full
+        runs.clear()
+        assert torch.equal(network(**small_inputs())[0], exact)
+    assert len(runs) == 1
+
+
+@pytest.mark.parametrize(("speed", "apart"), [({"fp8": True}, 0.1), ({"offload": "group"}, 1e-6)])
+def test_a_smaller_transformer_restores_nearly_the_same_and_is_not_trained(speed, apart):
+    restorer = Step1XEdit(preset="tiny", speed=speed)
+    latents, references = torch.randn(2, 1, 16, 4, 6).unbind(0)
+    arguments = (latents, torch.tensor([0.4]), references, told())
+    with torch.no_grad():
+        found, exact = restorer.velocity(*arguments), tiny().velocity(*arguments)
+    assert (found - exact).abs().max() <= apart * exact.abs().max()
+    assert ("fp8" not in speed) == torch.equal(found, exact)
+    with pytest.raises(RRFrameError, match="cannot be trained"):
+        restorer.loss({}, Noise([1], CPU))
+
+
+def test_a_kernel_that_is_not_there_is_named():
+    with pytest.raises(RRFrameError, match="speed cannot be set so here"):
+        _ = Step1XEdit(preset="tiny", speed={"attention": "no-such-kernel"}).network
 
 
 # What the language model is told

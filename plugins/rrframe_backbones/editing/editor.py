@@ -19,6 +19,7 @@ from rrframe_backbones.editing import latents as latent
 from rrframe_backbones.editing import sampling
 from rrframe_backbones.editing.making import quietly
 from rrframe_backbones.editing.sizes import fitted, resized
+from rrframe_backbones.editing.speed import Speed, apply, cached
 
 Conditioning = Mapping[str, torch.Tensor]
 """What a prompt and a picture tell the transformer; the first dimension of each tensor is the batch's."""
@@ -50,6 +51,8 @@ class FlowEditor(Backbone):
     guidance: float = Field(3.0, description="how many times as far as it would to follow the prompt; up to 1: off")
     timesteps: Literal["logit-normal", "uniform"] = "logit-normal"
     """How training draws noise levels, before the shift that sampling makes too."""
+    speed: Speed = Speed()
+    """Faster or smaller at a price, while restoring."""
 
     _parts: dict[str, Any] = PrivateAttr(default_factory=dict)
 
@@ -125,7 +128,18 @@ class FlowEditor(Backbone):
             return {"latents": self.to_latents(clean), "references": self.to_latents(degraded), **told}
 
     def loss(self, batch: Mapping[str, torch.Tensor], rng: Noise) -> torch.Tensor:
-        """The mean square of what the predicted velocity lacks, at a noise level drawn for each pair."""
+        """The mean square of what the predicted velocity lacks, at a noise level drawn for each pair.
+
+        Raises:
+            RRFrameError: ``speed`` says something that keeps the transformer from being trained.
+        """
+        if self.speed.restores_only:
+            raise RRFrameError(
+                "a transformer that is compiled, in 8 bits or offloaded cannot be trained",
+                component=self.name,
+                plugin=self.plugin,
+                hint="leave speed.compile, speed.fp8 and speed.offload as they are by default",
+            )
         clean = batch["latents"]
         sigma = self._drawn_levels(clean, rng)
         noise = rng.normal(clean)
@@ -175,8 +189,10 @@ class FlowEditor(Backbone):
 
     @property
     def network(self) -> nn.Module:
-        with quietly(), torch.inference_mode(False):  # what is made in inference mode can never be trained
-            return super().network
+        if self._network is None:
+            with quietly(), torch.inference_mode(False):  # what is made in inference mode can never be trained
+                self._speed_up(super().network)
+        return super().network
 
     def part(self, part: str) -> Any:
         """The frozen part called ``part``, made or read at first use."""
@@ -193,6 +209,7 @@ class FlowEditor(Backbone):
     def hold(self, network: nn.Module, **parts: Any) -> None:
         """Restore with ``network`` and these frozen parts, instead of making or reading any."""
         self._network = network
+        self._speed_up(network)
         self._parts.update(parts)
 
     def published(self) -> Path | None:
@@ -232,9 +249,10 @@ class FlowEditor(Backbone):
     ) -> torch.Tensor:
         scheduler = self.scheduler()
         latents = _noise(references, seed)
-        for sigma in sampling.levels(scheduler, steps, _tokens(latents), torch.device("cpu")):
-            velocity = self._step(latents, float(sigma), references, told, untold, scale)
-            latents = scheduler.step(velocity, sigma * 1000, latents, return_dict=False)[0]
+        with cached(self.network, self.speed, steps):
+            for sigma in sampling.levels(scheduler, steps, _tokens(latents), torch.device("cpu")):
+                velocity = self._step(latents, float(sigma), references, told, untold, scale)
+                latents = scheduler.step(velocity, sigma * 1000, latents, return_dict=False)[0]
         return latents
 
     def _step(
@@ -260,6 +278,15 @@ class FlowEditor(Backbone):
         dtype = self.torch_dtype
         told = {name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in told.items()}
         return self.velocity(latents.to(dtype), sigma, references.to(dtype), told).float()
+
+    def _speed_up(self, network: nn.Module) -> None:
+        try:
+            apply(network, self.speed, self.torch_dtype, self.torch_device)
+        except (ValueError, RuntimeError, ImportError) as error:
+            self._network = None
+            raise RRFrameError(
+                f"speed cannot be set so here: {error}", component=self.name, plugin=self.plugin, hint="leave it out"
+            ) from error
 
     def _drawn_levels(self, latents: torch.Tensor, rng: Noise) -> torch.Tensor:
         each = latents.new_empty(len(latents))

@@ -79,11 +79,11 @@ class _TimeEmbedder(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(_WAVES, width), nn.SiLU(), nn.Linear(width, width))
 
     def forward(self, time: torch.Tensor) -> torch.Tensor:
-        """``[B]``, from 0 to 1000, to ``[B, width]``."""
+        """``[B]``, from 0 to 1000, to ``[B, width]`` in the same dtype."""
         dtype = _at_least_float32(time)
         exponents = torch.arange(_WAVES // 2, dtype=dtype, device=time.device) / (_WAVES // 2)
         angles = time.to(dtype)[:, None] * torch.exp(-math.log(10_000) * exponents)
-        return self.mlp(torch.cat([angles.cos(), angles.sin()], dim=-1).to(self.mlp[0].weight.dtype))
+        return self.mlp(torch.cat([angles.cos(), angles.sin()], dim=-1).to(time.dtype))
 
 
 class _ContextEmbedder(nn.Module):

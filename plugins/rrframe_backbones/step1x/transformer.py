@@ -30,6 +30,7 @@ class Step1XEditTransformer(FluxTransformer2DModel):
     """
 
     _keep_in_fp32_modules = ["global_proj_out"]
+    _skip_layerwise_casting_patterns = [*FluxTransformer2DModel._skip_layerwise_casting_patterns, "connector"]
 
     @register_to_config
     def __init__(

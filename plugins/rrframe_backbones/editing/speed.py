@@ -1,0 +1,86 @@
+"""Faster and smaller at a price: caches, attention kernels, compilation, 8-bit weights, offloading.
+
+All are diffusers' own, and for restoring alone. Each changes the picture a little; judge it against the exact run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Speed(BaseModel):
+    """How a transformer is made faster or smaller while it restores; by default not at all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    cache: Literal["none", "first-block", "taylorseer", "magcache"] = "none"
+    """What of a step is taken over from steps before: all but the first block where that one hardly changed, what a
+    Taylor series foretells, or what the measured decay of Flux's residuals foretells.
+    """
+    threshold: float = Field(0.08, gt=0, description="how much change the caches first-block and magcache let pass")
+    attention: str | None = None
+    """A kernel of diffusers, such as ``flash``, ``_flash_3``, ``sage`` or ``_native_cudnn``; torch's choice by
+    default.
+    """
+    compile: bool = False
+    """Compile the repeated blocks at their first use, which takes a minute or so."""
+    fp8: bool = False
+    """Keep weights in 8 bits and widen them layer by layer."""
+    offload: Literal["none", "group"] = "none"
+    """``group`` keeps blocks in main memory until they are needed."""
+
+    @property
+    def restores_only(self) -> bool:
+        """Whether a network so changed can no longer be trained."""
+        return self.fp8 or self.compile or self.offload != "none"
+
+
+def apply(network: Any, speed: Speed, dtype: torch.dtype, device: torch.device) -> None:
+    """Change ``network``, a model of diffusers, for good: all of ``speed`` but its cache.
+
+    Raises:
+        ValueError, RuntimeError, ImportError: diffusers has no such kernel, or it does not run here.
+    """
+    if speed.attention:
+        network.set_attention_backend(speed.attention)
+    if speed.fp8:
+        network.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=dtype)
+    if speed.offload == "group":
+        network.enable_group_offload(
+            onload_device=device,
+            offload_device=torch.device("cpu"),
+            num_blocks_per_group=1,
+            use_stream=device.type == "cuda",
+        )
+    if speed.compile:
+        network.compile_repeated_blocks()
+
+
+@contextmanager
+def cached(network: Any, speed: Speed, steps: int) -> Iterator[None]:
+    """Inside, the steps of one restoration share what ``speed.cache`` keeps; nothing of it is left after."""
+    if speed.cache == "none":
+        yield
+        return
+    network.enable_cache(_config(speed, steps))
+    try:
+        with network.cache_context("restoring"):
+            yield
+    finally:
+        network.disable_cache()
+
+
+def _config(speed: Speed, steps: int) -> Any:
+    from diffusers import FirstBlockCacheConfig, MagCacheConfig, TaylorSeerCacheConfig
+    from diffusers.hooks.mag_cache import FLUX_MAG_RATIOS
+
+    if speed.cache == "first-block":
+        return FirstBlockCacheConfig(threshold=speed.threshold)
+    if speed.cache == "taylorseer":
+        return TaylorSeerCacheConfig(cache_interval=3, disable_cache_before_step=3, max_order=1)
+    return MagCacheConfig(threshold=speed.threshold, num_inference_steps=steps, mag_ratios=FLUX_MAG_RATIOS)
