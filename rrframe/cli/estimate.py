@@ -82,7 +82,7 @@ def _size(text: str) -> tuple[int, int]:
 def _page(found: Footprint, tables: dict[str, list[Way]], card: Gpu | None) -> str:
     tiles = f"{found.width} x {found.height} pixels, batch {found.batch}"
     rows = [(part.name, f"{part.parameters:,}", _gib(part.bytes)) for part in (found.trained, *found.frozen)]
-    parts: list[RenderableType] = [_table(("weights", "parameters", "GiB"), rows), ""]
+    parts: list[RenderableType] = [_table(("network", "parameters", "GiB"), rows), ""]
     parts.append(Text(f"One pass over {tiles}", style="bold"))
     held = [
         ("held while restoring", _gib(found.working)),
@@ -90,10 +90,10 @@ def _page(found: Footprint, tables: dict[str, list[Way]], card: Gpu | None) -> s
         ("kept with checkpointing", _gib(found.kept.checkpointed)),
     ]
     parts.append(_table(("", "GiB"), held))
-    columns = ("weights", "gradients", "optimizer", "activations", "GiB in all", "fits" if card else "smallest card")
+    columns = ("weights", "gradients", "optimizer", "activations", "all", "fits" if card else "smallest card")
     for title, ways in tables.items():
         parts += ["", _table((title, *columns), [_cells(way, card) for way in ways])]
-    parts += ["", f"Each sum has {_gib(RESERVE)} GiB for the driver, work space and gaps."]
+    parts += ["", f"In GiB. Each sum has {_gib(RESERVE)} for the driver, work space and gaps."]
     if found.frozen:
         names = " and ".join(part.name.replace("_", " ") for part in found.frozen)
         online = sum(part.bytes for part in found.frozen)
@@ -107,7 +107,7 @@ def _cells(way: Way, card: Gpu | None) -> list[str]:
     if card:
         verdict = f"{card}: {'yes' if way.total <= card.bytes else 'no'}"
     amounts = (way.weights, way.gradients, way.states, way.activations, way.total)
-    return [f"  {way.name}", *map(_gib, amounts), verdict]
+    return [way.name, *map(_gib, amounts), verdict]
 
 
 def _gib(size: int) -> str:
@@ -118,7 +118,7 @@ def _table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for number, column in enumerate(columns):
         left = number == 0 or column in ("fits", "smallest card")
-        table.add_column(column, justify="left" if left else "right", no_wrap=True)
+        table.add_column(column, justify="left" if left else "right", no_wrap=not left, overflow="fold")
     for row in rows:
         table.add_row(*row)
     return table

@@ -83,7 +83,7 @@ def footprint(backbone: Backbone, height: int, width: int, batch: int = 1) -> Fo
         told = double.rehearsal(height, width, batch)
         kept = kept_for_backward(double.trainable(), lambda: double.loss(told, _NoNoise()))
     return Footprint(
-        trained=part_of("network", network),
+        trained=part_of("trained", network),
         linear_sides=sum(sum(layer.weight.shape) for layer in network.modules() if isinstance(layer, nn.Linear)),
         largest_block=max((part_of("", block).bytes for block in repeated_blocks(network)), default=0),
         frozen=tuple(part_of(name, module) for name, module in companions.items()),
