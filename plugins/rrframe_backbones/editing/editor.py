@@ -72,7 +72,7 @@ class FlowEditor(Backbone):
         """What the transformer is told.
 
         Args:
-            images: The degraded pictures, ``[B, 3, H, W]`` float32 in [0, 1], at the size they are restored at.
+            images: The degraded pictures, ``[B, 3, H, W]`` float32 in [0, 1], as ``shown`` gave them.
             prompts: One each.
         """
 
@@ -104,6 +104,20 @@ class FlowEditor(Backbone):
         """``[B, C, h, w]`` as ``[B, 3, 8 h, 8 w]`` float32 in [0, 1]."""
         return latent.decoded(self.part("vae"), latents)
 
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """The height and width that a picture of this size is restored at, multiples of 16."""
+        return fitted(height, width, self.pixels)
+
+    def shown(self, images: torch.Tensor, degraded: torch.Tensor) -> torch.Tensor:
+        """What ``condition`` is given of the degraded pictures: ``images`` as they came, or ``degraded``, the same at
+        the size they are restored at.
+        """
+        return degraded
+
+    def steered(self, told: Conditioning, scale: float) -> Conditioning:
+        """``told`` with the strength of guidance, for a transformer that reads it."""
+        return told
+
     def compares(self, scale: float) -> bool:
         """Whether guidance of this strength compares two prompts, the second one empty."""
         return scale > 1.0
@@ -120,11 +134,11 @@ class FlowEditor(Backbone):
         return Capabilities(needs_prompt=True, steps=self.steps, guidance=self.guidance)
 
     def encode(self, pairs: Pairs) -> dict[str, torch.Tensor]:
-        size = fitted(*pairs.degraded.shape[-2:], self.pixels)
+        size = self.size(*pairs.degraded.shape[-2:])
         with torch.no_grad():
             degraded = resized(pairs.degraded.to(self.torch_device), *size)
             clean = resized(pairs.clean.to(self.torch_device), *size)
-            told = self.condition(degraded, [self.prompt(task) for task in pairs.tasks])
+            told = self.condition(self.shown(pairs.degraded, degraded), [self.prompt(task) for task in pairs.tasks])
             return {"latents": self.to_latents(clean), "references": self.to_latents(degraded), **told}
 
     def loss(self, batch: Mapping[str, torch.Tensor], rng: Noise) -> torch.Tensor:
@@ -162,9 +176,10 @@ class FlowEditor(Backbone):
         scale = self.guidance if guidance is None else guidance
         text = self.prompt(task) if prompt is None else prompt
         with torch.no_grad():
-            degraded = resized(images.to(self.torch_device), *fitted(height, width, self.pixels))
-            told = self.condition(degraded, [text] * len(images))
-            untold = self.condition(degraded, [""] * len(images)) if self.compares(scale) else None
+            degraded = resized(images.to(self.torch_device), *self.size(height, width))
+            shown = self.shown(images, degraded)
+            told = self.steered(self.condition(shown, [text] * len(images)), scale)
+            untold = self.condition(shown, [""] * len(images)) if self.compares(scale) else None
             references = self.to_latents(degraded)
             clean = self._sampled(references, told, untold, scale, steps or self.steps, seed)
             return resized(self.to_images(clean), height, width).to(images.device)
@@ -173,7 +188,7 @@ class FlowEditor(Backbone):
         return {part: self.part(part) for part in ("vae", "text_encoder")}
 
     def rehearsal(self, height: int, width: int, batch: int) -> dict[str, torch.Tensor]:
-        size = fitted(height, width, self.pixels)
+        size = self.size(height, width)
         latents = self.to_latents(torch.zeros(batch, 3, *size, device=self.torch_device))
         return {"latents": latents, "references": latents, **self.rehearsed_conditioning(batch)}
 

@@ -34,6 +34,8 @@ def levels(scheduler: Any, steps: int, tokens: int, device: torch.device) -> tor
     """Sets ``scheduler`` to so many ``steps``, and gives the noise level that each begins at: ``[steps]`` float32 from
     1 downwards.
     """
+    if steps == 1:  # its only level is 1, where no stretch brings it to the last level that a scheduler may want
+        scheduler.register_to_config(shift_terminal=None)
     evenly = np.linspace(1.0, 1.0 / steps, steps)
     scheduler.set_timesteps(sigmas=evenly.tolist(), mu=shift(scheduler, tokens), device=device)
     sigmas: torch.Tensor = scheduler.sigmas[:-1]
