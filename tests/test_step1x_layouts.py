@@ -388,6 +388,8 @@ def test_a_bundle_comes_back_byte_by_byte(version: str, tmp_path: Path) -> None:
     planned(open_parts(bundle), "bundle", dit(version), vae()).write(tmp_path / "out")
     for part in ("transformer", "vae"):
         assert_same(written(tmp_path / "out" / part), written(bundle / part))
+        modes = {path.stat().st_mode for path in (tmp_path / "out" / part).iterdir()}
+        assert len(modes) == 1  # who may read the configuration may read the weights
     assert json.loads((tmp_path / "out" / "transformer" / "config.json").read_text())["version"] == version
 
 

@@ -54,12 +54,14 @@ class Checkpoint:
         """Write it into ``folder``, which is there and empty; ``wrote`` is told of bytes as they are written."""
         for name in {*self.tables, *(path.rpartition("/")[0] for path in (*self.texts, *self.copies))}:
             (folder / name).mkdir(exist_ok=True)
-        for name, table in self.tables.items():
-            _write_table(table, folder / name, wrote)
-        for name, source in self.copies.items():
-            _copy(source, folder / name, wrote)
         for name, text in self.texts.items():
             (folder / name).write_text(json.dumps(text, indent=2) + "\n")
+        for name, table in self.tables.items():
+            _write_table(table, folder / name, wrote)
+            for file in (folder / name).glob("*.safetensors"):  # which the library lets none but their owner read
+                shutil.copymode(folder / "model_index.json", file)
+        for name, source in self.copies.items():
+            _copy(source, folder / name, wrote)
 
 
 def planned(parts: Parts, layout: Layout, transformer: nn.Module, vae: nn.Module, **context: Any) -> Checkpoint:
