@@ -36,7 +36,7 @@ def _tilings(draw):
     return Tiling(side, draw(st.none() | st.integers(0, half * multiple)), multiple)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(_tilings(), st.integers(1, 260), st.integers(1, 260), st.integers(1, 5))
 def test_nothing_done_gives_the_image_back(tiling, height, width, batch):
     images = torch.rand(2, 3, height, width)
@@ -55,7 +55,7 @@ def test_nothing_done_gives_the_image_back(tiling, height, width, batch):
         assert all(side <= tiling.side and side % tiling.multiple == 0 for side in sizes[0])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(_tilings(), st.integers(1, 2000))
 def test_tiles_cover_a_side_and_overlap_as_asked(tiling, length):
     spans = tiling.spans(length)
