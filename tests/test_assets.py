@@ -148,6 +148,7 @@ def snapshot(home: Path) -> Path:
     return home / "hub" / "models--Intel--dpt-large" / "snapshots" / COMMIT
 
 
+@pytest.mark.slow
 def test_plan_fetch_and_verify(rrframe_cli: Cli, tmp_path: Path) -> None:
     home = tmp_path / "home"
     with serving(DPT) as hub:
@@ -184,6 +185,7 @@ def test_plan_fetch_and_verify(rrframe_cli: Cli, tmp_path: Path) -> None:
     assert "here:          partly" in shown
 
 
+@pytest.mark.slow
 def test_a_killed_fetch_goes_on(tmp_path: Path, rrframe_cli: Cli) -> None:
     home = tmp_path / "home"
     with serving(DPT) as hub:
@@ -239,6 +241,7 @@ def test_without_a_network_it_says_what_to_do(rrframe_cli: Cli, tmp_path: Path, 
     assert "the hub was not reached" in planned.stdout
 
 
+@pytest.mark.slow
 def test_what_is_refused(rrframe_cli: Cli, tmp_path: Path) -> None:
     home = tmp_path / "home"
     with serving({"NAFNet-GoPro-width32.pth": b"a pickle"}) as hub:

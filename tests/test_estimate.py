@@ -13,6 +13,7 @@ import torch
 from conftest import Cli
 from torch import nn
 
+from rrframe import Backbone, Capabilities
 from rrframe.contracts.component import create
 from rrframe.errors import RRFrameError
 from rrframe.memory.checking import check_memory
@@ -142,6 +143,7 @@ def test_the_float32_master_of_eight_cards(full_size: Footprint) -> None:
 MEASURED = """
 import json, torch
 from rrframe import Pairs
+from rrframe import Backbone, Capabilities
 from rrframe.contracts.component import create
 from rrframe.contracts.draw import Noise
 
@@ -289,3 +291,27 @@ def test_what_the_command_refuses(rrframe_cli: Cli, args: tuple[str, ...], said:
     done = rrframe_cli("estimate", *args)
     assert done.returncode == 2
     assert said in done.stderr
+
+
+class Fixed(Backbone):
+    """A restorer that cannot be trained."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(trainable=False)
+
+    def build(self) -> nn.Module:
+        return nn.Conv2d(3, 3, 3, padding=1)
+
+    def loss(self, batch: Any, rng: Any) -> torch.Tensor:
+        raise AssertionError("it cannot be trained")
+
+    def restore(self, images: torch.Tensor, task: str, **settings: Any) -> torch.Tensor:
+        return self.network(images.to(self.torch_device))
+
+
+def test_what_cannot_be_trained_is_estimated_for_restoring() -> None:
+    found = footprint(Fixed(), 256, 256)
+    assert found.trained.parameters == 3 * 3 * 9 + 3
+    assert found.working == 3 * 256 * 256 * 4  # its result
+    assert found.kept.all == 0

@@ -39,11 +39,10 @@ def command(name: str, params: tuple[str, ...], size: str, batch: int, gpu: str 
     card = find_gpu(gpu) if gpu else None
     width, height = _size(size)
     found = footprint(_backbone(name, dict(map(read_param, params))), height, width, batch)
-    tables = {
-        "restore": list(ways_to_restore(found)),
-        "train": list(ways_to_train(found, checkpointing=False)),
-        "train with checkpointing": list(ways_to_train(found, checkpointing=True)),
-    }
+    tables = {"restore": list(ways_to_restore(found))}
+    if found.kept.all:
+        tables["train"] = list(ways_to_train(found, checkpointing=False))
+        tables["train with checkpointing"] = list(ways_to_train(found, checkpointing=True))
     if as_json:
         ways = {title: [asdict(way) | {"total": way.total} for way in rows] for title, rows in tables.items()}
         click.echo(json.dumps({"footprint": asdict(found), "reserve": RESERVE, **ways}, indent=2))
@@ -94,7 +93,7 @@ def _page(found: Footprint, tables: dict[str, list[Way]], card: Gpu | None) -> s
     for title, ways in tables.items():
         parts += ["", _table((title, *columns), [_cells(way, card) for way in ways])]
     parts += ["", f"In GiB. Each sum has {_gib(RESERVE)} for the driver, work space and gaps."]
-    if found.frozen:
+    if found.frozen and found.kept.all:
         names = " and ".join(part.name.replace("_", " ") for part in found.frozen)
         online = sum(part.bytes for part in found.frozen)
         parts.append(f"Training here reads what {names} give from a cache; with them it takes {_gib(online)} GiB more.")

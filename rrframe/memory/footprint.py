@@ -34,7 +34,7 @@ class Footprint:
         largest_block: Bytes of the largest of the blocks that it repeats; 0 if it repeats none.
         frozen: The networks that go with it and are never trained.
         working: Bytes at once while it restores, weights aside.
-        kept: Bytes kept for a backward pass.
+        kept: Bytes kept for a backward pass; none where it cannot be trained.
         height: Of the pictures, in pixels.
         width: Of the pictures, in pixels.
         batch: How many at once.
@@ -71,17 +71,24 @@ def footprint(backbone: Backbone, height: int, width: int, batch: int = 1) -> Fo
     most = backbone.capabilities.largest_side
     height, width = (min(side, most) if most else side for side in (height, width))
     with attributed(backbone, "estimating its memory"), torch.random.fork_rng(devices=[]):
-        double = type(backbone).make(backbone.params() | {"device": "meta", "checkpoint": None})
+        trainable = backbone.capabilities.trainable  # what is not has a network of its file's making
+        double = type(backbone).make(
+            backbone.params() | {"device": "meta"} | ({"checkpoint": None} if trainable else {})
+        )
         double._entry = backbone._entry
         with on_meta():
             network = double.network
             companions = dict(double.companions())
         passes = 2 if (backbone.capabilities.guidance or 0) > 1 else 1
-        told = double.rehearsal(height, width, passes * batch)
-        working = peak_of(lambda: double.loss(told, _NoNoise()))
-        working = max(working, peak_of(lambda: double.rehearse_companions(double.rehearsal(height, width, batch))))
-        told = double.rehearsal(height, width, batch)
-        kept = kept_for_backward(double.trainable(), lambda: double.loss(told, _NoNoise()))
+        kept = Kept(0, 0)
+        if trainable:
+            told, more = double.rehearsal(height, width, batch), double.rehearsal(height, width, passes * batch)
+            working = peak_of(lambda: double.loss(more, _NoNoise()))
+            working = max(working, peak_of(lambda: double.rehearse_companions(told)))
+            kept = kept_for_backward(double.trainable(), lambda: double.loss(told, _NoNoise()))
+        else:
+            images = torch.zeros(batch, 3, height, width, device="meta")
+            working = peak_of(lambda: double.restore(images, "noise"))
     return Footprint(
         trained=part_of("trained", network),
         linear_sides=sum(sum(layer.weight.shape) for layer in network.modules() if isinstance(layer, nn.Linear)),
