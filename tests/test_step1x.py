@@ -249,17 +249,26 @@ def test_caches_skip_blocks_and_leave_nothing_behind(cache, full):
     assert len(runs) == 1
 
 
-@pytest.mark.parametrize(("speed", "apart"), [({"fp8": True}, 0.1), ({"offload": "group"}, 1e-6)])
-def test_a_smaller_transformer_restores_nearly_the_same_and_is_not_trained(speed, apart):
+@pytest.mark.parametrize("speed", [{"fp8": True}, {"offload": "idle"}, {"offload": "group"}], ids=str)
+def test_a_smaller_transformer_restores_nearly_the_same_and_is_not_trained(speed):
     restorer = Step1XEdit(preset="tiny", speed=speed)
-    latents, references = torch.randn(2, 1, 16, 4, 6).unbind(0)
-    arguments = (latents, torch.tensor([0.4]), references, told())
-    with torch.no_grad():
-        found, exact = restorer.velocity(*arguments), tiny().velocity(*arguments)
-    assert (found - exact).abs().max() <= apart * exact.abs().max()
-    assert ("fp8" not in speed) == torch.equal(found, exact)
+    found, exact = (one.restore(photograph(), "haze", steps=1, guidance=1) for one in (restorer, tiny()))
+    assert torch.equal(found, exact) is ("fp8" not in speed)
+    assert (found - exact).abs().mean() < 0.02
     with pytest.raises(RRFrameError, match="cannot be trained"):
         restorer.loss({}, Noise([1], CPU))
+
+
+def test_idle_networks_lie_in_main_memory(monkeypatch):
+    """Nobody but the one that works is on the device: here one that notes where it is sent."""
+    restorer = Step1XEdit(preset="tiny", speed={"offload": "idle"})
+    sent = []
+    for name, network in (("network", restorer.network), ("text_encoder", restorer.part("text_encoder"))):
+        monkeypatch.setattr(network, "to", lambda place, name=name: sent.append((name, str(place))))
+    monkeypatch.setattr(Step1XEdit, "torch_device", property(lambda self: torch.device("cuda")))
+    restorer._bring("text_encoder")
+    restorer._bring("network")
+    assert sent == [("network", "cpu"), ("text_encoder", "cuda"), ("text_encoder", "cpu"), ("network", "cuda")]
 
 
 def test_a_kernel_that_is_not_there_is_named():
@@ -441,6 +450,21 @@ def test_each_image_of_a_batch_starts_from_the_same_noise():
     assert (other - both[:1]).abs().max() > 0.01
 
 
+def test_a_network_that_knows_the_way_gets_there(monkeypatch):
+    """Sampling follows the very velocity that training teaches, from noise to the picture."""
+    restorer, picture = tiny(), photograph(64, 64)
+    with torch.no_grad():
+        target = restorer.to_latents(picture)
+
+    def velocity(self, latents, sigma, references, conditioning):
+        return (latents - target) / sigma.view(-1, 1, 1, 1)
+
+    monkeypatch.setattr(Step1XEdit, "velocity", velocity)
+    with torch.no_grad():
+        expected = restorer.to_images(target)
+        torch.testing.assert_close(restorer.restore(picture, "haze", steps=5), expected, atol=1e-5, rtol=0)
+
+
 def test_a_photograph_of_odd_size_comes_back_at_its_size():
     picture = Image.fromarray(data.astronaut()[:211, :333])
     restored = rrframe.load("backbone/step1x-edit", preset="tiny")(picture, "rain", seed=1)
@@ -471,20 +495,21 @@ def test_training_from_a_cache_loads_no_frozen_part():
 
 def test_the_loss_is_the_error_of_the_velocity_at_shifted_levels(monkeypatch):
     restorer = Step1XEdit(preset="tiny", timesteps="uniform")
+    clean = torch.randn(64, 16, 4, 4)
     seen = []
 
     def velocity(self, latents, sigma, references, conditioning):
         seen.append((latents, sigma))
-        return torch.zeros_like(latents)
+        return torch.zeros_like(latents) if len(seen) == 1 else (latents - clean) / sigma.view(-1, 1, 1, 1)
 
     monkeypatch.setattr(Step1XEdit, "velocity", velocity)
-    clean = torch.randn(64, 16, 4, 4)
     batch = {"latents": clean, "references": torch.zeros_like(clean), **told(64)}
     loss = restorer.loss(batch, Noise(list(range(64)), CPU))
     noisy, sigma = seen[0]
     level = sigma.view(-1, 1, 1, 1)
     noise = (noisy - (1 - level) * clean) / level
     torch.testing.assert_close(loss, (noise - clean).square().mean((1, 2, 3)), rtol=1e-3, atol=1e-3)
+    assert restorer.loss(batch, Noise(list(range(64)), CPU)).max() < 1e-6  # noise less picture is what is right
     mu = 0.5 + (4 - 256) / 3840 * 0.65
     shares = 1 / (1 + math.exp(mu) * (1 / sigma.double() - 1))
     assert 0.4 < shares.mean() < 0.6  # uniform before the shift

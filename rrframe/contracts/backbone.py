@@ -198,8 +198,12 @@ class Backbone(Component):
                 self._network = None  # half-read weights are none
                 raise
             assert self._network is not None
-            self._network = self._network.to(self.torch_device, self.torch_dtype).eval()
+            self._network = self.placed(self._network).eval()
         return self._network
+
+    def placed(self, network: nn.Module) -> nn.Module:
+        """``network`` on its device and in its dtype. Override it for one that does not lie on its device as a whole."""
+        return network.to(self.torch_device, self.torch_dtype)
 
     @property
     def torch_device(self) -> torch.device:

@@ -12,6 +12,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from torch import nn
 
 from rrframe import Backbone, Capabilities, Pairs, RRFrameError
+from rrframe.cards.cached import located
 from rrframe.contracts.backbone import is_saved
 from rrframe.contracts.component import create
 from rrframe.contracts.draw import Noise
@@ -19,7 +20,7 @@ from rrframe_backbones.editing import latents as latent
 from rrframe_backbones.editing import sampling
 from rrframe_backbones.editing.making import quietly
 from rrframe_backbones.editing.sizes import fitted, resized
-from rrframe_backbones.editing.speed import Speed, apply, cached
+from rrframe_backbones.editing.speed import Speed, apply, cached, stream
 
 Conditioning = Mapping[str, torch.Tensor]
 """What a prompt and a picture tell the transformer; the first dimension of each tensor is the batch's."""
@@ -39,6 +40,11 @@ class FlowEditor(Backbone):
     tiny: ClassVar[Mapping[str, Any]] = {"dtype": "float32", "pixels": 64 * 64, "steps": 2}
     """The params that the preset ``tiny`` changes where they are not given."""
     checked_with: ClassVar[Mapping[str, Any]] = {"preset": "tiny"}
+    memory_savers: ClassVar[Mapping[str, str]] = {
+        "frozen networks on the CPU": "-p 'speed={offload: idle}'",
+        "weights in 8 bits": "-p 'speed={fp8: true, offload: idle}'",
+        "weights streamed": "-p 'speed={offload: group}'",
+    }
 
     preset: Literal["full", "tiny"] = "full"
     """``full`` has the published sizes; ``tiny`` is never trained and has the same parts, small enough for a test."""
@@ -178,9 +184,11 @@ class FlowEditor(Backbone):
         with torch.no_grad():
             degraded = resized(images.to(self.torch_device), *self.size(height, width))
             shown = self.shown(images, degraded)
+            self._bring("text_encoder")
             told = self.steered(self.condition(shown, [text] * len(images)), scale)
             untold = self.condition(shown, [""] * len(images)) if self.compares(scale) else None
             references = self.to_latents(degraded)
+            self._bring("network")
             clean = self._sampled(references, told, untold, scale, steps or self.steps, seed)
             return resized(self.to_images(clean), height, width).to(images.device)
 
@@ -217,7 +225,11 @@ class FlowEditor(Backbone):
                 torch.manual_seed(self.seed)
                 found = self.fresh_part(part) if published is None else self.open_part(part, published)
             if isinstance(found, nn.Module):
-                found = found.to(self.torch_device).eval().requires_grad_(False)
+                found = found.eval().requires_grad_(False)
+                if part == "text_encoder" and self.speed.offload == "group":
+                    stream(found, self.torch_device)
+                else:
+                    found.to(self.torch_device)
             self._parts[part] = found
         return self._parts[part]
 
@@ -231,10 +243,10 @@ class FlowEditor(Backbone):
         """The checkpoint that the frozen parts come from: behind weights that were trained here, what they began
         with.
         """
-        checkpoint = self.checkpoint
+        checkpoint = self.checkpoint and located(self.checkpoint, component=self.name, plugin=self.plugin)
         while checkpoint is not None and is_saved(checkpoint):
             began = self.described_in(checkpoint).get("params", {}).get("checkpoint")
-            checkpoint = Path(began) if began else None
+            checkpoint = located(Path(began), component=self.name, plugin=self.plugin) if began else None
         return checkpoint
 
     def prompt(self, task: str) -> str:
@@ -293,6 +305,22 @@ class FlowEditor(Backbone):
         dtype = self.torch_dtype
         told = {name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in told.items()}
         return self.velocity(latents.to(dtype), sigma, references.to(dtype), told).float()
+
+    def placed(self, network: nn.Module) -> nn.Module:
+        return super().placed(network) if self.speed.offload == "none" else network.to("cpu", self.torch_dtype)
+
+    def _bring(self, wanted: str) -> None:
+        """Where only one of the large networks is to lie on the device: put the one that is ``wanted`` there, and the
+        other into main memory.
+        """
+        if self.speed.offload != "idle":
+            return
+        large = {"network": self._network, "text_encoder": self._parts.get("text_encoder")}
+        for name, network in large.items():
+            if network is not None and name != wanted:
+                network.to("cpu")
+        found = self.network if wanted == "network" else self.part(wanted)
+        found.to(self.torch_device)
 
     def _speed_up(self, network: nn.Module) -> None:
         try:

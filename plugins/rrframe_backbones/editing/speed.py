@@ -31,8 +31,10 @@ class Speed(BaseModel):
     """Compile the repeated blocks at their first use, which takes a minute or so."""
     fp8: bool = False
     """Keep weights in 8 bits and widen them layer by layer."""
-    offload: Literal["none", "group"] = "none"
-    """``group`` keeps blocks in main memory until they are needed."""
+    offload: Literal["none", "idle", "group"] = "none"
+    """What lies in main memory while it is not needed: ``idle``, the transformer or the text encoder, whichever does
+    not work; ``group``, all of their blocks but the one at work.
+    """
 
     @property
     def restores_only(self) -> bool:
@@ -51,14 +53,17 @@ def apply(network: Any, speed: Speed, dtype: torch.dtype, device: torch.device) 
     if speed.fp8:
         network.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=dtype)
     if speed.offload == "group":
-        network.enable_group_offload(
-            onload_device=device,
-            offload_device=torch.device("cpu"),
-            num_blocks_per_group=1,
-            use_stream=device.type == "cuda",
-        )
+        stream(network, device, offload_type="block_level", num_blocks_per_group=1)
     if speed.compile:
         network.compile_repeated_blocks()
+
+
+def stream(network: Any, device: torch.device, **groups: Any) -> None:
+    """Keep ``network`` in main memory, and bring to ``device`` what is at work: its layers, or other ``groups``."""
+    from diffusers.hooks import apply_group_offloading
+
+    how = {"offload_type": "leaf_level", "use_stream": device.type == "cuda"} | groups
+    apply_group_offloading(network, onload_device=device, offload_device=torch.device("cpu"), **how)
 
 
 @contextmanager
