@@ -19,9 +19,27 @@ def register_backbones() -> Iterable[Spec]:
         "One backbone for each task, behind one name.",
     )
     yield Spec(
+        "backbone/flux-kontext",
+        "rrframe_backbones.flux_kontext:FluxKontext",
+        "FLUX.1 Kontext: the transformer of Flux, which reads the picture too, told by T5 and CLIP.",
+        extra="rrframe[diffusion]",
+    )
+    yield Spec(
+        "backbone/longcat-image-edit",
+        "rrframe_backbones.longcat_image_edit:LongCatImageEdit",
+        "LongCat-Image-Edit: a transformer of Flux's shape and half its size, told by Qwen2.5-VL.",
+        extra="rrframe[diffusion]",
+    )
+    yield Spec(
         "backbone/nafnet",
         "rrframe_backbones.nafnet:NAFNetRestorer",
         "A small convolutional restorer that trains from nothing, told which task to do.",
+    )
+    yield Spec(
+        "backbone/qwen-image-edit",
+        "rrframe_backbones.qwen_image_edit:QwenImageEdit",
+        "Qwen-Image-Edit: an editor of 20 billion parameters, told by Qwen2.5-VL.",
+        extra="rrframe[diffusion]",
     )
     yield Spec(
         "backbone/spandrel",
