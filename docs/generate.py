@@ -30,7 +30,7 @@ STRIPS = "assets/strips"  # the pictures, drawn by docs/strips.py
 WIDTH = 100
 HELD = "Category and light are those of what it holds"
 PLURALS = {"degradation": "Degradations", "effect": "Effects", "cue": "Cues", "filter": "Filters", "task": "Tasks"} | {
-    kind: f"{kind.capitalize()}s" for kind in ("source", "sink", "engine", "backbone", "metric", "judge")
+    kind: f"{kind.capitalize()}s" for kind in ("source", "sink", "dataset", "engine", "backbone", "metric", "judge")
 }
 
 

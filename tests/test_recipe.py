@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Iterator
@@ -17,8 +18,9 @@ from plugin_on_path import write_plugin
 
 from rrframe import RRFrameError
 from rrframe.errors import RRFrameErrors
-from rrframe.manager import get_manager
+from rrframe.manager import Manager, get_manager
 from rrframe.recipe import load_recipe, resolved_yaml
+from rrframe.recipe.kinds import RECIPES
 from rrframe.recipe.overrides import apply_override, parse_override
 from rrframe.recipe.schema import recipe_schema
 from rrframe.recipe.shipped import shipped_recipes
@@ -539,9 +541,15 @@ def test_an_error_of_an_override_names_the_override(tmp_path: Path) -> None:
 
 
 def accepts(data: Any) -> bool:
-    schema = recipe_schema("synthesis")
+    kind = data["kind"] if data.get("kind") in RECIPES else "synthesis"
+    return validator(kind, get_manager()).is_valid(data)
+
+
+@functools.cache  # a schema of everything installed takes seconds to make
+def validator(kind: str, plugins: Manager) -> jsonschema.Draft202012Validator:
+    schema = recipe_schema(kind)
     jsonschema.Draft202012Validator.check_schema(schema)
-    return jsonschema.Draft202012Validator(schema).is_valid(data)
+    return jsonschema.Draft202012Validator(schema)
 
 
 @pytest.mark.parametrize("name", sorted(shipped_recipes()))
