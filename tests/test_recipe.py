@@ -601,12 +601,12 @@ def test_the_schema_follows_nested_chains_and_spares_what_cannot_be_imported(plu
     assert accepts(data)
     data["tasks"]["noise"]["chain"] = [{"use": "noise/absent", "params": {"anything": 1}}]
     assert accepts(data)
-    note = recipe_schema()["$defs"]["noise/absent"]["properties"]["params"]["description"]
+    note = recipe_schema()["$defs"]["degradation:noise/absent"]["properties"]["params"]["description"]
     assert "pip install 'rrframe-absent'" in note
 
 
 def test_every_dial_of_a_recipe_is_described() -> None:
-    beta = recipe_schema()["$defs"]["haze/scattering"]["properties"]["params"]["properties"]["beta"]
+    beta = recipe_schema()["$defs"]["degradation:haze/scattering"]["properties"]["params"]["properties"]["beta"]
     assert "scattering coefficient" in beta["description"]
 
 
