@@ -12,7 +12,8 @@ from safetensors import SafetensorError
 from torch import nn
 
 from rrframe import RRFrameError
-from rrframe.contracts.weights import misfits
+from rrframe.contracts.weights import misfits, weight_files
+from rrframe_backbones.step1x.stored import Table, table_in
 
 _INDEX = "model_index.json"
 
@@ -47,36 +48,57 @@ def pipeline_folder(checkpoint: Path, pipelines: Collection[str], **context: Any
 def read_network(
     cls: Any, folder: Path, dtype: torch.dtype, *, allow_pickle: bool = False, **context: Any
 ) -> nn.Module:
-    """A network of diffusers or transformers from ``folder``, with all of its tensors; others there are left.
+    """A network from ``folder``, with all of its tensors.
 
     Args:
-        cls: Its class.
+        cls: Its class. One of diffusers takes all tensors there; one of transformers leaves others, such as those of
+            a language head.
         folder: Its configuration and its weights.
         dtype: What it computes in.
         allow_pickle: Read pickles too, with ``weights_only=True``.
         context: What an ``RRFrameError`` takes, such as ``component``.
 
     Raises:
-        RRFrameError: They are not there, cannot be read, or do not fit.
+        RRFrameError: They are not there, cannot be read, or do not fit: all that is wrong, together.
     """
     if not folder.is_dir():
         raise RRFrameError(f"there is no {folder.name} in {folder.parent}", **context)
-    own_name = "torch_dtype" if cls.__module__.startswith("diffusers") else "dtype"
+    table = table_in(weight_files(folder, **context), allow_pickle=allow_pickle, **context)
+    read = _of_diffusers if cls.__module__.startswith("diffusers") else _of_transformers
     try:
-        network, told = cls.from_pretrained(
-            folder,
-            **{own_name: dtype},
-            local_files_only=True,
-            use_safetensors=None if allow_pickle else True,
-            output_loading_info=True,
-        )
+        network, problems = read(cls, folder, dtype, table, use_safetensors=None if allow_pickle else True)
     except (OSError, SafetensorError, ValueError, RuntimeError) as error:
         said = str(error).strip().partition("\n")[0]
-        raise RRFrameError(f"the weights in {folder} do not fit, or are damaged: {said}", **context) from error
-    if told["missing_keys"]:
-        wanted = {name: torch.Size() for name in told["missing_keys"]}
-        raise RRFrameError(f"the weights in {folder} do not fit: {misfits(wanted, {})}", **context)
-    return network  # type: ignore[no-any-return]
+        raise RRFrameError(f"{folder} cannot be read: {said}", **context) from error
+    if problems:
+        raise RRFrameError(f"{folder} does not fit: {problems}", **context)
+    return network
+
+
+def _of_diffusers(cls: Any, folder: Path, dtype: torch.dtype, table: Table, **settings: Any) -> tuple[nn.Module, str]:
+    with torch.device("meta"):
+        empty: nn.Module = cls.from_config(cls.load_config(folder))
+    wanted = {name: tensor.shape for name, tensor in empty.state_dict().items()}
+    if any(table[name].shape != shape for name, shape in wanted.items() if name in table):
+        return empty, misfits(wanted, table)
+    # it knows older names of some tensors, so what is missing and extra it has to tell
+    network, told = cls.from_pretrained(
+        folder, torch_dtype=dtype, local_files_only=True, output_loading_info=True, **settings
+    )
+    lacks = {name: wanted[name] for name in told["missing_keys"]}
+    return network, misfits(lacks, {name: table[name] for name in told["unexpected_keys"]})
+
+
+def _of_transformers(
+    cls: Any, folder: Path, dtype: torch.dtype, table: Table, **settings: Any
+) -> tuple[nn.Module, str]:
+    network, told = cls.from_pretrained(
+        folder, dtype=dtype, local_files_only=True, output_loading_info=True, ignore_mismatched_sizes=True, **settings
+    )
+    lacks = dict.fromkeys(told["missing_keys"], torch.Size())
+    apart = {name: (given, wanted) for name, given, wanted in told["mismatched_keys"]}
+    wanted = lacks | {name: shapes[1] for name, shapes in apart.items()}
+    return network, misfits(wanted, {name: torch.empty(shapes[0], device="meta") for name, shapes in apart.items()})
 
 
 def _in_cache(checkpoint: Path) -> Path | None:
