@@ -34,7 +34,7 @@ def _shards(context: click.Context, parameter: click.Parameter, value: str | Non
 @click.option("--shards", callback=_shards, metavar="FIRST:LAST", help="Only these shards, the last excluded.")
 @click.option("--plan", "plan_only", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--retry-failed", is_flag=True, help="Try pairs again that could not be made.")
-@click.option("--strict", is_flag=True, help="Exit with 1 if any pair could not be made.")
+@click.option("--strict", is_flag=True, help="Exit with 1 if a pair could not be made, or a restorer gains nothing.")
 @click.option("--launch", type=click.IntRange(min=1), metavar="N", help="Train with N processes on this machine.")
 def command(
     recipe: str,
@@ -56,7 +56,7 @@ def command(
     if isinstance(loaded.recipe, TrainingRecipe):
         if launch and not plan_only:
             _launch(launch, recipe, folder, overrides)
-        _train(loaded, loaded.recipe, folder, launch or 1 if plan_only else None, console)
+        _train(loaded, loaded.recipe, folder, launch or 1 if plan_only else None, strict, console)
     else:
         _synthesise(loaded, folder, Options(shards, retry_failed), plan_only, strict, console)
 
@@ -69,7 +69,12 @@ def _launch(processes: int, recipe: str, folder: Path, overrides: tuple[str, ...
 
 
 def _train(
-    loaded: LoadedRecipe, recipe: TrainingRecipe, folder: Path, planned_for: int | None, console: Console
+    loaded: LoadedRecipe,
+    recipe: TrainingRecipe,
+    folder: Path,
+    planned_for: int | None,
+    strict: bool,
+    console: Console,
 ) -> None:
     from rrframe.training.run import describe as describe_training
     from rrframe.training.run import run_training
@@ -82,8 +87,8 @@ def _train(
     console.print(f"training {loaded.name} in {folder}")
     trained = run_training(loaded, folder, console)
     console.print(f"{trained.status} after {trained.steps} steps, {trained.seconds:.1f} s this time")
+    gain = trained.best["psnr"] - trained.best["degraded_psnr"] if trained.best else 0.0
     if trained.best:
-        gain = trained.best["psnr"] - trained.best["degraded_psnr"]
         console.print(
             f"best: {trained.best['psnr']:.2f} dB held out, {gain:+.2f} dB, after step {trained.best['step']}"
         )
@@ -91,6 +96,8 @@ def _train(
     if trained.status == "stopped":
         console.print("the same command goes on from here")
         raise click.exceptions.Abort
+    if strict and gain <= 0:
+        raise _Unmade("what was trained restores no better than doing nothing", hint="the report shows the curves")
 
 
 def _synthesise(
