@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
+import pyarrow as pa
 from pydantic import Field
 
-from rrframe import Dataset, Item, RRFrameError, Sample
+from rrframe import Dataset, RRFrameError, Sample
 from rrframe.imaging.reading import extensions, read_photograph
+from rrframe.pairs.listing import Listing
+from rrframe_datasets.sides import sample_of
 
 
 class Folder(Dataset):
     """Two folders of pictures with the same names, or one with names that differ in their endings.
 
-    Names are compared without the file's extension. A sub-folder called as a task holds that task's pairs.
+    Names are compared without the file's extension, so that a JPEG file goes with a PNG one. A sub-folder called as a
+    task holds that task's pairs. Hidden files are passed over, links followed. Pictures of 16 bits keep them. A picture
+    without a partner is left out; ``rrframe run --plan`` tells how many pairs there are.
     """
 
-    path: Path
+    path: str = Field(min_length=1)
     """The folder."""
     degraded: str = "degraded"
     """The sub-folder of degraded pictures."""
@@ -32,43 +39,87 @@ class Folder(Dataset):
     limit: int | None = Field(None, ge=1)
     """Only so many, the first in the order of their names."""
 
-    def items(self) -> list[Item]:
-        return [Item(key, self._task(key), key) for key in self._files]
+    def items(self) -> Listing:
+        return self._listing
 
     def read(self, number: int) -> Sample:
-        key = list(self._files)[number]
-        degraded, clean = (read_photograph(path) for path in self._files[key])
-        sizes = [" x ".join(map(str, photograph.pixels.shape[1::-1])) for photograph in (degraded, clean)]
-        if sizes[0] != sizes[1]:
-            raise RRFrameError(f"the sides of {key} differ in size: degraded {sizes[0]}, clean {sizes[1]}")
-        return Sample(degraded.eight_bit(), clean.eight_bit())
+        row = self._listing.row(number)
+        degraded = self._side(self.degraded) / os.fsdecode(row["name"] + self._ending("degraded", row))
+        clean = self._side(self.clean) / os.fsdecode(row["name"] + self._ending("clean", row))
+        return sample_of(read_photograph(degraded), read_photograph(clean))
+
+    def _ending(self, side: str, row: dict[str, bytes]) -> bytes:
+        return os.fsencode(getattr(self, f"{side}_suffix")) + row[side]
+
+    def _side(self, name: str) -> Path:
+        return Path(self.path).expanduser() / name
 
     @cached_property
-    def _files(self) -> dict[str, tuple[Path, Path]]:
-        degraded = self._named(self.path / self.degraded, self.degraded_suffix)
-        clean = self._named(self.path / self.clean, self.clean_suffix)
-        shared = sorted(degraded.keys() & clean.keys())
+    def _listing(self) -> Listing:
+        degraded = self._named(self._side(self.degraded), self.degraded_suffix)
+        clean = self._named(self._side(self.clean), self.clean_suffix)
+        shared = sorted(degraded.keys() & clean.keys())[: self.limit]
         if not shared:
+            counts = f"{len(degraded)} degraded and {len(clean)} clean ones"
             raise RRFrameError(
-                f"{self.path} holds no pair: no name is both among {len(degraded)} degraded and {len(clean)} clean ones",
+                f"{self.path} holds no pair: no name is both among {counts}",
                 hint="set degraded, clean and the suffixes as the folder has them",
             )
-        return {key: (degraded[key], clean[key]) for key in shared[: self.limit]}
+        columns = {
+            "key": pa.array(map(_key, shared), pa.string()),
+            "task": pa.array(map(self._task, shared), pa.string()).dictionary_encode(),
+            "name": pa.array(shared, pa.binary()),
+            "degraded": pa.array([degraded[name] for name in shared], pa.binary()).dictionary_encode(),
+            "clean": pa.array([clean[name] for name in shared], pa.binary()).dictionary_encode(),
+        }
+        return Listing(pa.table(columns))
 
-    def _named(self, folder: Path, suffix: str) -> dict[str, Path]:
+    def _named(self, folder: Path, suffix: str) -> dict[bytes, bytes]:
+        """The extension of each picture in ``folder``, by its path without that and the suffix."""
         if not folder.is_dir():
             raise RRFrameError(f"{folder} is no folder", hint="set path, degraded and clean as they are")
-        known = extensions()
-        files = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in known)
-        names = {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
-        return {name.removesuffix(suffix): path for name, path in names.items() if name.endswith(suffix)}
+        known = {os.fsencode(extension): os.fsencode(extension) for extension in extensions()}
+        end, found = os.fsencode(suffix), dict[bytes, bytes]()
+        for path in _files(os.fsencode(folder)):
+            stem, extension = os.path.splitext(path)
+            if extension.lower() not in known or not stem.endswith(end):
+                continue
+            name = stem.removesuffix(end)
+            if name in found:
+                raise RRFrameError(
+                    f"{folder} has two pictures called {_key(name)}: {_key(found[name])} and {_key(extension)}",
+                    hint="keep one of them, or set a suffix that tells them apart",
+                )
+            found[name] = known.get(extension, extension)  # one object for a million names
+        return found
 
-    def _task(self, key: str) -> str:
+    def _task(self, name: bytes) -> str:
         if self.task is not None:
             return self.task
-        first, slash, _ = key.partition("/")
+        first, slash, _ = name.partition(b"/")
         if not slash:
             raise RRFrameError(
-                f"the task of {key} in {self.path} is not known", hint="set task, or sort into sub-folders"
+                f"the task of {_key(name)} in {self.path} is not known", hint="set task, or sort into sub-folders"
             )
-        return first
+        return _key(first)
+
+
+def _files(root: bytes) -> Iterator[bytes]:
+    """The paths below ``root`` of all files that are not hidden. A folder reached by a link that leads back is entered
+    once.
+    """
+    seen = set[tuple[int, int]]()
+    for folder, folders, names in os.walk(root, followlinks=True):
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(each for each in folders if not each.startswith(b"."))
+        below = folder[len(root) :].lstrip(b"/")
+        yield from (os.path.join(below, name) for name in names if not name.startswith(b"."))
+
+
+def _key(name: bytes) -> str:
+    """A name as text: odd bytes are written ``\\xNN``, a backslash is doubled."""
+    return name.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")

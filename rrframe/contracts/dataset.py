@@ -10,6 +10,11 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from rrframe.contracts.component import Component
+from rrframe.errors import RRFrameError
+
+
+class NotKept(RRFrameError):
+    """A pair that its own recipe drops. It is passed over, and not counted among those that cannot be read."""
 
 
 class Item(NamedTuple):
@@ -32,21 +37,37 @@ class Sample:
         degraded: ``[H, W, 3]`` uint8 or uint16, encoded sRGB.
         clean: The same size and type.
         meta: What is known of it, such as its record.
+
+    Raises:
+        RRFrameError: The sides differ in size or type.
     """
 
     degraded: np.ndarray
     clean: np.ndarray
     meta: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        sides = (self.degraded, self.clean)
+        sizes = [" x ".join(map(str, side.shape[1::-1])) for side in sides]
+        if self.degraded.shape != self.clean.shape:
+            raise RRFrameError(f"its sides differ in size: degraded {sizes[0]}, clean {sizes[1]}")
+        if self.degraded.dtype != self.clean.dtype:
+            raise RRFrameError(f"its sides differ in type: degraded {sides[0].dtype}, clean {sides[1].dtype}")
+
 
 class Dataset(Component):
-    """A list of pairs."""
+    """A list of pairs.
+
+    It is sent to the processes that read, with what it listed, so that all have one list; open files stay behind.
+    """
 
     kind: ClassVar[str] = "dataset"
 
     @abstractmethod
     def items(self) -> Sequence[Item]:
-        """All pairs, in an order that does not change. Listing reads no picture.
+        """All pairs, in an order that does not change, their keys unique. Listing reads no picture.
+
+        A million may be listed: ``rrframe.pairs.listing.Listing`` keeps them in columns.
 
         Raises:
             RRFrameError: There is none, or they cannot be listed.
@@ -58,4 +79,5 @@ class Dataset(Component):
 
         Raises:
             RRFrameError: It cannot be read, with a reason that tells a person what is wrong with it.
+            NotKept: It is dropped by what would make it.
         """

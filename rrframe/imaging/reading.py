@@ -55,10 +55,17 @@ def read_photograph(path: str | os.PathLike[str], *, max_pixels: int = 100_000_0
     Raises:
         RRFrameError: It cannot be read, with a reason that tells a person what is wrong with it.
     """
-    layers = read_layers(path, max_pixels=max_pixels)
-    notes = list(layers.notes)
-    pixels = layers.colour if layers.alpha is None else _over_white(layers.colour, layers.alpha, notes)
-    return Photograph(pixels=pixels, sha256=layers.sha256, notes=tuple(notes))
+    return _opaque(read_layers(path, max_pixels=max_pixels))
+
+
+def decode_photograph(data: bytes, name: str, *, max_pixels: int = 100_000_000) -> Photograph:
+    """The same for a file in memory, called ``name`` in errors.
+
+    Raises:
+        RRFrameError: It cannot be read, with a reason that tells a person what is wrong with it.
+    """
+    with _failures_told(name):
+        return _opaque(_layers(data, max_pixels, lambda profile, mode: False))
 
 
 @dataclass(frozen=True)
@@ -97,12 +104,8 @@ def read_layers(
     Raises:
         RRFrameError: It cannot be read, with a reason that tells a person what is wrong with it.
     """
-    notes: list[str] = []
     with _failures_told(path):
-        data = _bytes_of(path)
-        with _quiet:
-            colour, alpha, header = _decode(data, max_pixels, keeps_profile, notes)
-    return Layers(colour, alpha, header, hashlib.sha256(data).hexdigest(), tuple(notes))
+        return _layers(_bytes_of(path), max_pixels, keeps_profile)
 
 
 def measure(path: str | os.PathLike[str]) -> tuple[int, int, str]:
@@ -144,6 +147,19 @@ def _formats() -> list[str]:
     return [name for name in Image.ID if name not in _NOT_DECODED]
 
 
+def _layers(data: bytes, max_pixels: int, keeps_profile: Callable[[bytes, str], bool]) -> Layers:
+    notes: list[str] = []
+    with _quiet:
+        colour, alpha, header = _decode(data, max_pixels, keeps_profile, notes)
+    return Layers(colour, alpha, header, hashlib.sha256(data).hexdigest(), tuple(notes))
+
+
+def _opaque(layers: Layers) -> Photograph:
+    notes = list(layers.notes)
+    pixels = layers.colour if layers.alpha is None else _over_white(layers.colour, layers.alpha, notes)
+    return Photograph(pixels=pixels, sha256=layers.sha256, notes=tuple(notes))
+
+
 def _bytes_of(path: str | os.PathLike[str]) -> bytes:
     try:
         kind = os.stat(path).st_mode
@@ -152,7 +168,7 @@ def _bytes_of(path: str | os.PathLike[str]) -> bytes:
         if not stat.S_ISREG(kind):  # reading a pipe would wait for ever
             raise RRFrameError("is a device or a pipe, not a file")
         with open(path, "rb") as file:
-            data = file.read()
+            return file.read()
     except FileNotFoundError as error:
         lost = os.path.islink(path)
         raise RRFrameError("is a link to a file that is not there" if lost else "is not there") from error
@@ -160,9 +176,6 @@ def _bytes_of(path: str | os.PathLike[str]) -> bytes:
         raise RRFrameError("may not be read: permission denied", hint="check its owner and mode") from error
     except OSError as error:
         raise RRFrameError(f"cannot be read: {error.strerror or error}") from error
-    if not data:
-        raise RRFrameError("is empty (0 bytes)")
-    return data
 
 
 def _decode(
@@ -194,6 +207,8 @@ def _decode(
 
 def _open(data: bytes) -> Image.Image | FloatTiff:
     """``Image.open`` without its check of the size, whose limit belongs to the whole process; ours follows."""
+    if not data:
+        raise RRFrameError("is empty (0 bytes)")
     reason = ""
     for name in _formats():
         factory, accept = Image.OPEN[name]

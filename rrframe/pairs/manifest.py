@@ -6,13 +6,14 @@ It is written last, and so commits the shard.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rrframe.pairs.files import whole_file
+from rrframe.pairs.storage import Storage, storage
 
 SHARDS = "shards"
 STATUSES = ("kept", "screened", "rejected", "failed", "quarantined")
@@ -72,7 +73,13 @@ def read_manifest(path: Path, columns: Sequence[str] | None = None) -> Iterator[
 
 def finished_shards(folder: Path) -> dict[int, Path]:
     """The manifests of all shards of the run in ``folder`` that are finished, by number."""
-    return {int(path.stem): path for path in sorted((folder / SHARDS).glob("[0-9]*.parquet"))}
+    return {number: folder / name for number, name in manifests(storage(folder)).items()}
+
+
+def manifests(files: Storage) -> dict[int, str]:
+    """The names of all manifests of the run in ``files``, by the number of their shard."""
+    names = {PurePosixPath(name).stem: name for name in files.names(".parquet", SHARDS)}
+    return {int(stem): name for stem, name in names.items() if stem.isdecimal()}
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:

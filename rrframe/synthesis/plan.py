@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from rrframe.pairs.files import write_whole
 from rrframe.recipe.models import SynthesisRecipe
@@ -43,6 +44,9 @@ class Plan:
     def __init__(self, recipe: SynthesisRecipe, sources: Sequence[str]) -> None:
         self.recipe = recipe
         self.sources = sources if recipe.limit is None else sources[: recipe.limit]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"recipe": self.recipe, "sources": self.sources}  # the deck is made again
 
     @cached_property
     def deck(self) -> Deck:

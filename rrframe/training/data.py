@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,17 +18,20 @@ import torch
 from rrframe.contracts.backbone import Pairs
 from rrframe.contracts.component import attributed
 from rrframe.contracts.cue import Cues
-from rrframe.contracts.dataset import Item, Sample
+from rrframe.contracts.dataset import Item, NotKept, Sample
 from rrframe.errors import RRFrameError, did_you_mean
 from rrframe.imaging.layout import to_batch
+from rrframe.manager import get_manager
 from rrframe.pairs.mixing import Cell, Mixer
+from rrframe.pairs.shuffle import Shuffle
 from rrframe.recipe.training import Ramp, Shares, Stage, TrainingRecipe
 from rrframe.rng import Key
 from rrframe.training.recent import Recent
 
 _MULTIPLE = 16  # of the sides of what is cut: what every backbone can take
 _KEPT = 512 << 20  # bytes of pairs that a process keeps in memory
-_TRIES = 4  # pairs of the same source and task that may stand in for one that cannot be read
+_TRIES = 16  # pairs of one source and task that cannot be read before training ends
+_PASSES = 1000  # pairs of one source and task that are dropped by their own recipe before training ends
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class Example:
         key: Its name in the source.
         seed: Names the randomness of its loss.
         broken: Pairs that should have stood here and could not be read: name and reason.
+        meta: What is known of it, such as its record.
     """
 
     degraded: torch.Tensor
@@ -48,6 +54,7 @@ class Example:
     key: str
     seed: int
     broken: tuple[tuple[str, str], ...] = ()
+    meta: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,10 +89,11 @@ class TrainingData:
         for name, dataset in recipe.data.items():
             with attributed(dataset, f"listing data.{name}"):
                 self._items[name] = dataset.items()
+            self._check_tasks(name)
         held_out = self._held_out_pictures()
         self.held_out: list[tuple[str, int]] = []
         """Source and number of the pairs that are never trained on."""
-        self._cells: defaultdict[Cell, list[int]] = defaultdict(list)
+        self._cells: defaultdict[Cell, array[int]] = defaultdict(_numbers)
         for name, items in self._items.items():
             for number, item in enumerate(items):
                 if item.picture in held_out:
@@ -115,60 +123,92 @@ class TrainingData:
     def example(self, stage: int, place: int, size: tuple[int, int]) -> Example:
         """What stands at ``place`` in the stream of a stage, cut to ``size``: a pure function of the three.
 
-        A pair that cannot be read is replaced by the next of its source and task.
+        A pair that cannot be read is replaced by another of its source and task, drawn from all of them: those beside
+        it may lie in the same damaged shard. One that is dropped by its own recipe is, too.
 
         Raises:
             RRFrameError: Several in a row cannot be read.
         """
         found = self.mixers[stage][place]
-        numbers = self._cells[found.cell]
         key = self._key.child(self.recipe.stages[stage].name, place)
-        broken: list[tuple[str, str]] = []
-        for turn in range(min(_TRIES, len(numbers))):
-            number = numbers[(found.item + turn) % len(numbers)]
-            name = self._items[found.cell.source][number].key
-            try:
-                sample = self.read(found.cell.source, number)
-            except RRFrameError as error:
-                broken.append((name, error.message))
-                continue
-            degraded, clean = self._augmented(sample, size, key)
-            return Example(degraded, clean, found.cell, name, key.child("loss").seed, tuple(broken))
-        names = "; ".join(f"{name}: {reason}" for name, reason in broken)
-        raise RRFrameError(f"{len(broken)} pairs of data.{found.cell.source} in a row cannot be read: {names}")
+        name, sample, broken = self._readable(found.cell, self._cells[found.cell], found.item)
+        degraded, clean = self._augmented(sample, size, key)
+        return Example(degraded, clean, found.cell, name, key.child("loss").seed, broken, sample.meta)
 
     def held_out_example(self, number: int, size: tuple[int, int]) -> Example:
-        """Held-out pair ``number``, cut to ``size`` in its middle."""
+        """Held-out pair ``number``, cut to ``size`` in its middle, or another held-out one of its source and task where
+        it cannot be read.
+
+        Raises:
+            RRFrameError: Several in a row cannot be read.
+        """
         source, index = self.held_out[number]
-        item, sample = self._items[source][index], self.read(source, index)
+        cell = Cell(source, self._items[source][index].task)
+        places = self._held_out_cells[cell]
+        numbers = array("q", (self.held_out[place][1] for place in places))
+        key, sample, broken = self._readable(cell, numbers, places.index(number))
         sides = [to_batch(_cut(pixels, size, 0.5, 0.5)) for pixels in (sample.degraded, sample.clean)]
-        seed = self._key.child("held out", source, item.key).seed
-        return Example(sides[0], sides[1], Cell(source, item.task), item.key, seed)
+        return Example(sides[0], sides[1], cell, key, self._key.child("held out", source, key).seed, broken)
 
     def validated(self) -> list[int]:
         """The held-out pairs that are restored at each validation: the sources and tasks in turn."""
+        turns = sorted(
+            (turn, cell, number) for cell, them in self._held_out_cells.items() for turn, number in enumerate(them)
+        )
+        return [number for _, _, number in turns][: self.recipe.validation.pairs]
+
+    @cached_property
+    def _held_out_cells(self) -> dict[Cell, list[int]]:
         by_cell: defaultdict[Cell, list[int]] = defaultdict(list)
         for number, (source, index) in enumerate(self.held_out):
             by_cell[Cell(source, self._items[source][index].task)].append(number)
-        turns = sorted((turn, cell, number) for cell, them in by_cell.items() for turn, number in enumerate(them))
-        return [number for _, _, number in turns][: self.recipe.validation.pairs]
+        return dict(by_cell)
+
+    def _readable(
+        self, cell: Cell, numbers: Sequence[int], place: int
+    ) -> tuple[str, Sample, tuple[tuple[str, str], ...]]:
+        """The pair at ``place`` of the ``numbers`` of a cell or one in its stead: its key, what was read, and those
+        that could not be.
+        """
+        broken: list[tuple[str, str]] = []
+        dropped = 0
+        for number in self._instead(cell, numbers, place):
+            name = self._items[cell.source][number].key
+            try:
+                return name, self.read(cell.source, number), tuple(broken)
+            except NotKept:
+                dropped += 1
+            except RRFrameError as error:
+                broken.append((name, error.message))
+            if len(broken) == _TRIES or dropped == _PASSES:
+                break
+        where = f"data.{cell.source}, {cell.task}"
+        if not broken:
+            raise RRFrameError(f"{where}: {dropped} pairs in a row are dropped by the filters of their recipe")
+        names = "; ".join(f"{name}: {reason}" for name, reason in broken)
+        raise RRFrameError(f"{where}: {len(broken)} pairs in a row cannot be read: {names}")
+
+    def _instead(self, cell: Cell, numbers: Sequence[int], place: int) -> Iterator[int]:
+        """The pair at ``place``, and then the others of its cell in an order of its own."""
+        yield numbers[place]
+        order = Shuffle(self._key.child("instead", *cell, numbers[place]), len(numbers))
+        for turn in range(len(numbers)):
+            if order[turn] != place:
+                yield numbers[order[turn]]
 
     def read(self, source: str, number: int) -> Sample:
         """A pair of a source. The last ones read are kept in memory: a small set is decoded once.
 
         Raises:
             RRFrameError: It cannot be read, or its sides differ in size.
+            NotKept: It is dropped by what would make it.
         """
         return self._recent.get(source, number, self._read)
 
     def _read(self, source: str, number: int) -> Sample:
         dataset = self.recipe.data[source]
         with attributed(dataset, f"reading {self._items[source][number].key}"):
-            sample = dataset.read(number)
-        if sample.degraded.shape != sample.clean.shape:
-            shapes = [" x ".join(map(str, side.shape[1::-1])) for side in (sample.degraded, sample.clean)]
-            raise RRFrameError(f"its sides differ in size: degraded {shapes[0]}, clean {shapes[1]}")
-        return sample
+            return dataset.read(number)
 
     # Augmentation
     # ----------------------------------------------------------------------------------------------------------------
@@ -199,6 +239,17 @@ class TrainingData:
                 hint="give pairs of more pictures",
             )
         return set(sorted(pictures, key=lambda picture: self._key.child("held out", picture).seed)[:count])
+
+    def _check_tasks(self, source: str) -> None:
+        """Refuses what is no task: the name of some other folder, say."""
+        known = get_manager().table("task")
+        for task in dict.fromkeys(item.task for item in self._items[source]):
+            if task not in known:
+                raise RRFrameError(
+                    f"data.{source} has pairs of {task!r}, which is no task",
+                    path=f"data.{source}",
+                    hint=did_you_mean(task, known, listing="rrframe plugins --kind task"),
+                )
 
     def _check_weights(self) -> None:
         if isinstance(self.recipe.tasks, str):
@@ -249,6 +300,10 @@ class TrainingData:
         assert not isinstance(self.recipe.tasks, str)
         weights = {cell: Fraction(str(self.recipe.tasks.get(cell.task, 0))) for cell in sorted(counts)}
         return {cell: weight for cell, weight in weights.items() if weight}
+
+
+def _numbers() -> array[int]:
+    return array("q")  # eight bytes each, where a list takes forty
 
 
 def _cut(pixels: np.ndarray, size: tuple[int, int], top: float, left: float) -> np.ndarray:
