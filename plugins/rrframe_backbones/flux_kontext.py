@@ -76,6 +76,8 @@ class FluxKontext(ReleasedEditor):
         "tokenizer_2": "transformers.T5TokenizerFast",
     }
 
+    reader: ClassVar[str] = "text_encoder_2"
+
     guidance: float = Field(2.5, ge=0, description="the strength of guidance that it is told, in training too")
 
     def fresh(self, part: str) -> Any:

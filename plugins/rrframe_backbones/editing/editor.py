@@ -40,6 +40,8 @@ class FlowEditor(Backbone):
     tiny: ClassVar[Mapping[str, Any]] = {"dtype": "float32", "pixels": 64 * 64, "steps": 2}
     """The params that the preset ``tiny`` changes where they are not given."""
     checked_with: ClassVar[Mapping[str, Any]] = {"preset": "tiny"}
+    reader: ClassVar[str] = "text_encoder"
+    """The large one among the frozen parts, which reads prompts."""
     memory_savers: ClassVar[Mapping[str, str]] = {
         "frozen networks on the CPU": "-p 'speed={offload: idle}'",
         "weights in 8 bits": "-p 'speed={fp8: true, offload: idle}'",
@@ -184,7 +186,7 @@ class FlowEditor(Backbone):
         with torch.no_grad():
             degraded = resized(images.to(self.torch_device), *self.size(height, width))
             shown = self.shown(images, degraded)
-            self._bring("text_encoder")
+            self._bring(self.reader)
             told = self.steered(self.condition(shown, [text] * len(images)), scale)
             untold = self.condition(shown, [""] * len(images)) if self.compares(scale) else None
             references = self.to_latents(degraded)
@@ -226,7 +228,7 @@ class FlowEditor(Backbone):
                 found = self.fresh_part(part) if published is None else self.open_part(part, published)
             if isinstance(found, nn.Module):
                 found = found.eval().requires_grad_(False)
-                if part == "text_encoder" and self.speed.offload == "group":
+                if part == self.reader and self.speed.offload == "group":
                     stream(found, self.torch_device)
                 else:
                     found.to(self.torch_device)
@@ -315,7 +317,7 @@ class FlowEditor(Backbone):
         """
         if self.speed.offload != "idle":
             return
-        large = {"network": self._network, "text_encoder": self._parts.get("text_encoder")}
+        large = {"network": self._network, self.reader: self._parts.get(self.reader)}
         for name, network in large.items():
             if network is not None and name != wanted:
                 network.to("cpu")

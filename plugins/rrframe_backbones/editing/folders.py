@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from rrframe import RRFrameError
-from rrframe.contracts.weights import misfits, weight_files
+from rrframe.contracts.weights import is_pickle, misfits, weight_files
 from rrframe_backbones.step1x.stored import Table, table_in
 
 _INDEX = "model_index.json"
@@ -63,10 +63,11 @@ def read_network(
     """
     if not folder.is_dir():
         raise RRFrameError(f"there is no {folder.name} in {folder.parent}", **context)
-    table = table_in(weight_files(folder, **context), allow_pickle=allow_pickle, **context)
+    files = weight_files(folder, **context)
+    table = table_in(files, allow_pickle=allow_pickle, **context)
     read = _of_diffusers if cls.__module__.startswith("diffusers") else _of_transformers
     try:
-        network, problems = read(cls, folder, dtype, table, use_safetensors=None if allow_pickle else True)
+        network, problems = read(cls, folder, dtype, table, use_safetensors=not any(map(is_pickle, files)))
     except (OSError, SafetensorError, ValueError, RuntimeError) as error:
         said = str(error).strip().partition("\n")[0]
         raise RRFrameError(f"{folder} cannot be read: {said}", **context) from error
