@@ -19,7 +19,7 @@ from rrframe.contracts.trying import compute_cues
 from rrframe.imaging.layout import to_batch
 from rrframe.imaging.photograph import Photograph
 from rrframe.pairs.files import whole_file
-from rrframe.synthesis.versions import installed_version
+from rrframe.run.versions import installed_version
 
 CACHE = "RRFRAME_CACHE"
 """The environment variable that names the folder for what is kept between runs, or is ``off``."""

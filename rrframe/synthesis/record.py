@@ -26,8 +26,9 @@ from rrframe.errors import RRFrameError, RRFrameErrors
 from rrframe.imaging.colour import linear_to_pixels, pixels_to_linear
 from rrframe.imaging.layout import to_batch, to_pixels
 from rrframe.rng import Key
+from rrframe.run.versions import installed_version
 from rrframe.synthesis.cues import cue_of
-from rrframe.synthesis.versions import installed_version, versions_of
+from rrframe.synthesis.versions import versions_of
 
 
 class Origin(BaseModel):

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
-from importlib import metadata
 
 from rrframe.contracts.component import Component
-
-
-@functools.cache
-def installed_version(distribution: str) -> str | None:
-    """The version of ``distribution`` here; ``None`` where it is not installed."""
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None
+from rrframe.run.versions import installed_version
 
 
 def versions_of(components: Iterable[Component]) -> dict[str, str]:

@@ -15,8 +15,8 @@ from rrframe.contracts.component import create
 from rrframe.contracts.source import Source
 from rrframe.imaging.layout import to_batch, to_pixels
 from rrframe.imaging.writing import write_picture
+from rrframe.run.machine import machine
 from rrframe.synthesis.bench.beside import Beside, Others, others_in, peers
-from rrframe.synthesis.bench.machine import machine
 from rrframe.synthesis.bench.operators import Batches, batches, check_device, components
 from rrframe.synthesis.bench.running import parts, recipe_of, timed_run
 from rrframe.synthesis.bench.timing import Times, one_thread

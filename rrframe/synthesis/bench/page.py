@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from rrframe.errors import RRFrameError
+from rrframe.pages.markdown import filled, read_page, table
 from rrframe.pairs.files import write_whole
 from rrframe.synthesis.bench import Bench
 from rrframe.synthesis.bench.beside import Beside
@@ -19,7 +18,7 @@ def check_page(page: Path) -> None:
     Raises:
         RRFrameError: A marker is missing, or the page.
     """
-    _filled(_read(page), dict.fromkeys(_SECTIONS, ""), page)
+    filled(read_page(page), dict.fromkeys(_SECTIONS, ""), page)
 
 
 def write_page(bench: Bench, page: Path) -> None:
@@ -36,41 +35,21 @@ def write_page(bench: Bench, page: Path) -> None:
         "components": _components(bench),
         "batches": _batches(bench),
     }
-    write_whole(page, _filled(_read(page), sections, page).encode())
+    write_whole(page, filled(read_page(page), sections, page).encode())
 
 
 _SECTIONS = ("machine", "against", "peers", "run", "components", "batches")
 
 
-def _read(page: Path) -> str:
-    try:
-        return page.read_text(encoding="utf-8")
-    except OSError as error:
-        raise RRFrameError(f"cannot read the page {page}: {error.strerror}", path=str(page)) from error
-
-
-def _filled(text: str, sections: dict[str, str], page: Path) -> str:
-    for name, written in sections.items():
-        begin, end = f"<!-- bench: {name} -->", "<!-- end -->"
-        before, found, rest = text.partition(begin)
-        _, closed, after = rest.partition(end)
-        if not found or not closed:
-            raise RRFrameError(
-                f"{page} has no place for {name}", path=str(page), hint=f"add two lines: {begin} and {end}"
-            )
-        text = f"{before}{begin}\n\n{written}\n\n{end}{after}"
-    return text
-
-
 def _machine(bench: Bench) -> str:
-    facts = _table(("", ""), [(what, value) for what, value in bench.machine.items()])
+    facts = table(("", ""), [(what, value) for what, value in bench.machine.items()])
     return f"Pictures of {bench.size} x {bench.size} pixels; one process, one thread.\n\n{facts}"
 
 
 def _beside(rows: list[Beside] | None, what: str, option: str) -> str:
     if rows is None:
         return f"Not measured in this call: `{option}`."
-    return _table(
+    return table(
         (f"our {what}", "images/s", "beside", "images/s", "times as fast"),
         [
             (
@@ -86,9 +65,9 @@ def _beside(rows: list[Beside] | None, what: str, option: str) -> str:
 
 
 def _run(bench: Bench) -> str:
-    parts = _table(("part, for one pair", "ms"), [(part, f"{spent:.1f}") for part, spent in bench.parts.items()])
+    parts = table(("part, for one pair", "ms"), [(part, f"{spent:.1f}") for part, spent in bench.parts.items()])
     of_parts, of_one = bench.run_rate / bench.parts_rate, bench.two_worker_rate / bench.run_rate
-    rates = _table(
+    rates = table(
         ("", "pairs/s", ""),
         [
             ("the parts add up to", f"{bench.parts_rate:.1f}", ""),
@@ -97,7 +76,7 @@ def _run(bench: Bench) -> str:
         ],
     )
     memory = [(pairs, f"{size / 2**20:.0f} MiB") for pairs, size in bench.peak_memory.items()]
-    return "\n\n".join([parts, rates, _table(("pairs made", "peak memory of the worker"), memory)])
+    return "\n\n".join([parts, rates, table(("pairs made", "peak memory of the worker"), memory)])
 
 
 def _components(bench: Bench) -> str:
@@ -107,7 +86,7 @@ def _components(bench: Bench) -> str:
     ]
     slow = [name for name, times in bench.components.items() if times.worst > _SLOW]
     told = f"Slower than {_SLOW:.0f} ms at worst: " + (", ".join(f"`{name}`" for name in slow) or "none") + "."
-    return _table(("component", "mean ms", "worst ms", "images/s"), rows) + "\n\n" + told
+    return table(("component", "mean ms", "worst ms", "images/s"), rows) + "\n\n" + told
 
 
 def _batches(bench: Bench) -> str:
@@ -118,10 +97,5 @@ def _batches(bench: Bench) -> str:
         (f"`{name}`", f"{rate:.1f}", f"{found.differences[name]:.1e}" if found.differences[name] else "none")
         for name, rate in found.rates.items()
     ]
-    table = _table(("component", "images/s", "difference from one by one"), rows)
-    return f"Batches of {found.size} on {found.device}.\n\n{table}"
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    times = table(("component", "images/s", "difference from one by one"), rows)
+    return f"Batches of {found.size} on {found.device}.\n\n{times}"

@@ -1,4 +1,4 @@
-"""What the bench ran on."""
+"""What a bench ran on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import cv2
 import psutil
 import torch
 
-from rrframe.synthesis.versions import installed_version
+from rrframe.run.versions import installed_version
 
 
 def machine() -> dict[str, str]:
