@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from rrframe.contracts.engine import Engine as Engine
     from rrframe.contracts.filter import Filter as Filter
     from rrframe.contracts.filter import Verdict as Verdict
+    from rrframe.contracts.metric import Metric as Metric
     from rrframe.contracts.sink import Sink as Sink
     from rrframe.contracts.source import Photograph as Photograph
     from rrframe.contracts.source import Source as Source
@@ -68,6 +69,7 @@ _HOMES = {
     "Engine": "contracts.engine",
     "Filter": "contracts.filter",
     "Verdict": "contracts.filter",
+    "Metric": "contracts.metric",
     "Sink": "contracts.sink",
     "Photograph": "contracts.source",
     "Source": "contracts.source",

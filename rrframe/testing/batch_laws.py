@@ -9,12 +9,14 @@ import torch
 from rrframe.testing.calls import CLOSE, Call
 from rrframe.testing.checks import Broken, check, for_all
 from rrframe.testing.examples import Degrading, Example, Looking, examples_for
+from rrframe.testing.measuring import Measuring
+from rrframe.testing.metric_laws import gives_one_score_an_image
 from rrframe.testing.pictures import LAYOUTS
 from rrframe.testing.purity_laws import keeps_no_state, same_input_same_bytes
 from rrframe.testing.subjects import Subject
 
 
-@check(keeps_no_state)
+@check(keeps_no_state, gives_one_score_an_image)
 def batch_equals_singles(subject: Subject) -> None:
     """An image of a batch comes out as it would alone, within 1e-5: no image sees its neighbours.
 
@@ -38,7 +40,7 @@ def takes_any_memory_layout(subject: Subject) -> None:
     """An image gives the same, within 1e-5, however it lies in memory: channels last, channels first, strided."""
 
     def law(example: Example) -> None:
-        assert isinstance(example, (Degrading, Looking))
+        assert isinstance(example, (Degrading, Looking, Measuring))
         plain = replace(example, picture=replace(example.picture, layout=LAYOUTS[0]))
         expected = [call.run() for call in plain.calls(subject)]
         for layout in LAYOUTS[1:]:

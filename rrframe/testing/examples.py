@@ -18,6 +18,7 @@ from rrframe.errors import RRFrameError
 from rrframe.imaging.colour import convert_light
 from rrframe.imaging.layout import to_pixels
 from rrframe.testing.calls import Call, Facts, digest
+from rrframe.testing.measuring import measuring_examples
 from rrframe.testing.pictures import Picture
 from rrframe.testing.strategies import pictures, seeds, severities
 from rrframe.testing.subjects import Subject
@@ -159,6 +160,8 @@ def examples_for(subject: Subject, *, greatest_batch: int = 1) -> st.SearchStrat
     """Situations for components of the subject's kind, on pictures of at least 8 x 8."""
     if subject.kind == "backbone":
         return st.sampled_from(RESTORING)
+    if subject.kind == "metric":
+        return st.sampled_from(measuring_examples(subject))
     some = _some_pictures(greatest_batch)
     if subject.kind == "cue":
         return st.builds(Looking, some)

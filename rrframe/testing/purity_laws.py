@@ -16,6 +16,7 @@ from rrframe.testing.component_laws import survives_its_params
 from rrframe.testing.declared_laws import reads_only_declared_cues
 from rrframe.testing.elsewhere import digests_elsewhere
 from rrframe.testing.examples import Degrading, Example, Judging, Looking, digests_of, examples_for, facts_of
+from rrframe.testing.measuring import measuring_examples
 from rrframe.testing.pictures import Picture
 from rrframe.testing.subjects import Subject
 from rrframe.testing.watching import moved_by, other_global_seeds
@@ -121,6 +122,8 @@ def same_bytes_in_another_process(subject: Subject) -> None:
         raise NotApplicable("a class of __main__ cannot be sent to another process; put it in a module")
     texture = Picture(24, 33)
     examples: list[Example] = [Looking(texture)] if subject.kind == "cue" else [Judging(texture, 0.1)]
+    if subject.kind == "metric":
+        examples = [*measuring_examples(subject)]
     if subject.kind in ("degradation", "effect"):
         examples = [Degrading(texture, severity, seed) for severity in (None, 0.5, 1.0) for seed in (0, 1)]
     groups = [_with_drawing(subject, example) for example in examples]

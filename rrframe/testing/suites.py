@@ -13,6 +13,7 @@ from rrframe.testing import (
     declared_laws,
     degradation_laws,
     filter_laws,
+    metric_laws,
     purity_laws,
     variety_laws,
 )
@@ -69,6 +70,20 @@ _BACKBONE = (
     backbone_training_laws.refuses_anothers_weights,
     backbone_training_laws.refuses_missing_weights,
 )
+_METRIC = (
+    *_COMPONENT,
+    metric_laws.says_what_it_means,
+    purity_laws.runs,
+    metric_laws.gives_one_score_an_image,
+    metric_laws.is_finite,
+    metric_laws.stays_in_its_range,
+    metric_laws.identical_images_score_best,
+    metric_laws.worse_images_score_worse,
+    metric_laws.is_symmetric,
+    metric_laws.treats_other_sizes_as_it_says,
+    *_PURITY,
+    *_BATCH,
+)
 _SUITES = {
     "backbone": _BACKBONE,
     "degradation": _DEGRADATION,
@@ -83,12 +98,14 @@ _SUITES = {
         filter_laws.says_why_it_drops,
         *_PURITY,
     ),
+    "metric": _METRIC,
 }
 
 
 def checks_for(component: Any) -> Iterator[Check]:
     """The checks for ``component``: an instance, a class, or a ``Subject``; calling one with a ``Subject`` runs it.
 
-    Backbones, degradations, effects, cues and filters have theirs; of other kinds only the announcement is checked.
+    Backbones, degradations, effects, cues, filters and metrics have theirs; of other kinds only the
+    announcement is checked.
     """
     yield from _SUITES.get(component.kind, (is_announced,))
