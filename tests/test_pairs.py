@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rrframe
+from rrframe.contracts.component import create
 from rrframe.pairs.files import remove_partial, whole_file, write_whole
 from rrframe.pairs.manifest import SHARDS, write_manifest
 from rrframe.pairs.reading import PairFolder
@@ -58,7 +59,7 @@ def test_leftovers_of_dead_writers_are_removed(tmp_path):
 def written(tmp_path):
     """A shard of two pairs, the second dropped, written through the sink's contract."""
     (tmp_path / SHARDS).mkdir()
-    sink = rrframe.load("pairs/webdataset", image={"format": "png"})
+    sink = create("pairs/webdataset", {"image": {"format": "png"}}, kinds=("sink",))
     pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
     rows = [
         {
@@ -106,7 +107,7 @@ def test_a_folder_without_shards_is_told(tmp_path):
 
 def test_a_writer_that_fails_leaves_no_shard(tmp_path):
     (tmp_path / SHARDS).mkdir()
-    sink = rrframe.load("pairs/webdataset")
+    sink = create("pairs/webdataset", kinds=("sink",))
 
     def fail() -> None:
         with sink.open(tmp_path, 0) as writer:
@@ -120,7 +121,7 @@ def test_a_writer_that_fails_leaves_no_shard(tmp_path):
 
 def test_a_picture_too_large_for_its_format_fails_alone(tmp_path):
     (tmp_path / SHARDS).mkdir()
-    sink = rrframe.load("pairs/webdataset")
+    sink = create("pairs/webdataset", kinds=("sink",))
     long = np.zeros((1, 70_000, 3), np.uint8)  # JPEG ends at 65,535
     with sink.open(tmp_path, 0) as writer:
         with pytest.raises(rrframe.RRFrameError, match="cannot be written as jpeg"):

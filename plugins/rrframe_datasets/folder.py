@@ -15,6 +15,9 @@ from rrframe.imaging.reading import extensions, read_photograph
 from rrframe.pairs.listing import Listing
 from rrframe_datasets.sides import sample_of
 
+_SIDES = ("degraded", "clean")
+_OR = b" and "
+
 
 class Folder(Dataset):
     """Two folders of pictures with the same names, or one with names that differ in their endings.
@@ -56,8 +59,8 @@ class Folder(Dataset):
 
     @cached_property
     def _listing(self) -> Listing:
-        degraded = self._named(self._side(self.degraded), self.degraded_suffix)
-        clean = self._named(self._side(self.clean), self.clean_suffix)
+        sides = {name: self._named(self._side(getattr(self, name)), getattr(self, f"{name}_suffix")) for name in _SIDES}
+        degraded, clean = sides.values()
         shared = sorted(degraded.keys() & clean.keys())[: self.limit]
         if not shared:
             counts = f"{len(degraded)} degraded and {len(clean)} clean ones"
@@ -69,13 +72,24 @@ class Folder(Dataset):
             "key": pa.array(map(_key, shared), pa.string()),
             "task": pa.array(map(self._task, shared), pa.string()).dictionary_encode(),
             "name": pa.array(shared, pa.binary()),
-            "degraded": pa.array([degraded[name] for name in shared], pa.binary()).dictionary_encode(),
-            "clean": pa.array([clean[name] for name in shared], pa.binary()).dictionary_encode(),
         }
+        for side, found in sides.items():
+            endings = pa.array([self._one(found[name], name, side) for name in shared], pa.binary())
+            columns[side] = endings.dictionary_encode()
         return Listing(pa.table(columns))
 
+    def _one(self, found: bytes, name: bytes, side: str) -> bytes:
+        if _OR in found:
+            raise RRFrameError(
+                f"which {side} picture of {_key(name)} is meant? {self._side(getattr(self, side))} has {_key(found)}",
+                hint="keep one of them, or set a suffix that tells them apart",
+            )
+        return found
+
     def _named(self, folder: Path, suffix: str) -> dict[bytes, bytes]:
-        """The extension of each picture in ``folder``, by its path without that and the suffix."""
+        """The extension of each picture in ``folder``, by its path without that and the suffix; several, where several
+        pictures differ in nothing else.
+        """
         if not folder.is_dir():
             raise RRFrameError(f"{folder} is no folder", hint="set path, degraded and clean as they are")
         known = {os.fsencode(extension): os.fsencode(extension) for extension in extensions()}
@@ -85,12 +99,8 @@ class Folder(Dataset):
             if extension.lower() not in known or not stem.endswith(end):
                 continue
             name = stem.removesuffix(end)
-            if name in found:
-                raise RRFrameError(
-                    f"{folder} has two pictures called {_key(name)}: {_key(found[name])} and {_key(extension)}",
-                    hint="keep one of them, or set a suffix that tells them apart",
-                )
-            found[name] = known.get(extension, extension)  # one object for a million names
+            extension = known.get(extension, extension)  # one object for a million names
+            found[name] = found[name] + _OR + extension if name in found else extension
         return found
 
     def _task(self, name: bytes) -> str:

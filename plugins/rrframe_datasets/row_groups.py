@@ -33,6 +33,10 @@ class RowGroups:
     def __reduce__(self) -> tuple[object, ...]:
         return RowGroups, (self._files, self._names, self._columns)
 
+    def __del__(self) -> None:
+        for file in self._opened.values():
+            file.close(force=True)
+
     def row(self, file: int, group: int, place: int) -> dict[str, Any]:
         """Row ``place`` of a row group.
 
