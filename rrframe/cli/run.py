@@ -76,12 +76,14 @@ def _train(
     strict: bool,
     console: Console,
 ) -> None:
-    from rrframe.training.run import describe as describe_training
-    from rrframe.training.run import run_training
-
     if planned_for is not None:
-        _tell_plan(describe_training(recipe, planned_for), console)
+        from rrframe.training.planning import describe as describe_training
+
+        _tell_plan(describe_training(recipe, folder, planned_for), console)
         return
+    from rrframe.training.run import run_training
+    from rrframe.training.validation import said
+
     if os.environ.get("RANK", "0") != "0":  # one process of a launcher's speaks for all
         console = Console(quiet=True)
     console.print(f"training {loaded.name} in {folder}")
@@ -89,9 +91,7 @@ def _train(
     console.print(f"{trained.status} after {trained.steps} steps, {trained.seconds:.1f} s this time")
     gain = trained.best["psnr"] - trained.best["degraded_psnr"] if trained.best else 0.0
     if trained.best:
-        console.print(
-            f"best: {trained.best['psnr']:.2f} dB held out, {gain:+.2f} dB, after step {trained.best['step']}"
-        )
+        console.print(f"best, after step {trained.best['step']}: {said(recipe.validation.metric, trained.best)}")
     console.print(f"report: {trained.report}")
     if trained.status == "stopped":
         console.print("the same command goes on from here")

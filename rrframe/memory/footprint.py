@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from rrframe.contracts.backbone import Backbone
 from rrframe.contracts.component import attributed
@@ -71,11 +72,8 @@ def footprint(backbone: Backbone, height: int, width: int, batch: int = 1) -> Fo
     most = backbone.capabilities.largest_side
     height, width = (min(side, most) if most else side for side in (height, width))
     with attributed(backbone, "estimating its memory"), torch.random.fork_rng(devices=[]):
-        trainable = backbone.capabilities.trainable  # what is not has a network of its file's making
-        double = type(backbone).make(
-            backbone.params() | {"device": "meta"} | ({"checkpoint": None} if trainable else {})
-        )
-        double._entry = backbone._entry
+        trainable = backbone.capabilities.trainable
+        double = without_content(backbone)
         with on_meta():
             network = double.network
             companions = dict(double.companions())
@@ -100,6 +98,30 @@ def footprint(backbone: Backbone, height: int, width: int, batch: int = 1) -> Fo
         width=width,
         batch=batch,
     )
+
+
+def work_of(backbone: Backbone, height: int, width: int) -> int:
+    """The floating-point operations of one loss of one pair of this size, a multiplication and an addition being two.
+    Training takes about three times as many, for the backward pass.
+
+    Raises:
+        RRFrameError: The backbone cannot be made on the meta device.
+    """
+    with attributed(backbone, "estimating its work"), torch.random.fork_rng(devices=[]), torch.no_grad():
+        double = without_content(backbone)
+        with on_meta():
+            double.trainable()
+        with FlopCounterMode(display=False) as counted:
+            double.loss(double.rehearsal(height, width, 1), _NoNoise())
+    return int(counted.get_total_flops())
+
+
+def without_content(backbone: Backbone) -> Backbone:
+    """A double whose network, made inside ``on_meta``, has shapes and no content."""
+    fresh = {"checkpoint": None} if backbone.capabilities.trainable else {}  # else its file says what it is
+    double = type(backbone).make(backbone.params() | {"device": "meta"} | fresh)
+    double._entry = backbone._entry
+    return double
 
 
 def part_of(name: str, module: nn.Module) -> Part:

@@ -5,6 +5,7 @@ All text is plain and escaped when it is shown.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -107,13 +108,15 @@ class Curve:
     Args:
         title: What is measured, with its unit.
         axis: What runs from left to right.
-        lines: The points of each line by its name, rising to the right.
+        lines: The points of each line by its name, rising to the right. The first lies on top.
+        log: Whether the vertical axis is logarithmic. What is not above 0 has no place on it and is left out.
     """
 
     macro: ClassVar[str] = "curve"
     title: str
     axis: str
     lines: Mapping[str, Sequence[tuple[float, float]]]
+    log: bool = False
 
     width: ClassVar[int] = 600
     height: ClassVar[int] = 180
@@ -121,11 +124,12 @@ class Curve:
 
     def path(self, name: str) -> str:
         """A line as SVG draws it, in a box of ``width`` x ``height``."""
-        (left, right), (low, high) = self._span(0), self._span(1)
-        points = self.lines[name]
+        (left, right), (low, high) = self._span(0), map(self._place, self._span(1))
+        points = self._points(name)
         points = points[:: -(-len(points) // self._most) or 1]
         places = [
-            f"{self.width * (x - left) / (right - left):.1f},{self.height * (1 - (y - low) / (high - low)):.1f}"
+            f"{self.width * (x - left) / (right - left):.1f},"
+            f"{self.height * (1 - (self._place(y) - low) / (high - low)):.1f}"
             for x, y in points
         ]
         return "M" + "L".join(places) if places else ""
@@ -137,15 +141,24 @@ class Curve:
 
     def said(self, name: str) -> str:
         """A line in words."""
-        points = self.lines[name]
+        points = self._points(name)
         if not points:
             return f"{name}: no points"
         return f"{name} from {points[0][1]:.4g} to {points[-1][1]:.4g} over {len(points)} points"
 
+    def _points(self, name: str) -> Sequence[tuple[float, float]]:
+        points = self.lines[name]
+        return [point for point in points if point[1] > 0] if self.log else points
+
+    def _place(self, value: float) -> float:
+        return math.log10(value) if self.log else value
+
     def _span(self, side: int) -> tuple[float, float]:
-        values = [point[side] for points in self.lines.values() for point in points] or [0.0]
+        values = [point[side] for name in self.lines for point in self._points(name)] or [1.0]
         low, high = min(values), max(values)
-        return (low, high) if high > low else (low - 0.5, high + 0.5)
+        if high > low:
+            return low, high
+        return (low / 2, high * 2) if self.log and side else (low - 0.5, high + 0.5)
 
 
 @dataclass(frozen=True)

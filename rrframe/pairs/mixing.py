@@ -69,6 +69,7 @@ class Mixer:
         self._begin, self._end = ([shares.get(cell, Fraction(0)) for cell in self.cells] for shares in ends)
         self._key = key
         changing = self._begin != self._end and over > 0
+        self._over = over if changing else 0
         smallest = _smallest_block(self._end)
         # Large while shares change, so that rounding is fine, and still such that the last shares come out even.
         self.block = LARGEST_BLOCK // smallest * smallest if changing else smallest
@@ -98,6 +99,18 @@ class Mixer:
         for place in edges if stop >= start else range(first, last):
             found[self[place].cell] += 1
         return found
+
+    def wanted(self, last: int) -> dict[Cell, Fraction]:
+        """How many pairs of each cell the shares ask for in the first ``last`` places, to the fraction: what ``counts``
+        comes near in whole pairs.
+        """
+        # The area under shares that lie on a line up to place `over` and stay from there on.
+        within = min(last, self._over)
+        late = last - within + (Fraction(within**2, 2 * self._over) if self._over else 0)
+        return {
+            cell: begin * (last - late) + end * late
+            for cell, begin, end in zip(self.cells, self._begin, self._end, strict=True)
+        }
 
     def _taken(self, number: int, cell: int) -> int:
         """How many pairs of a cell stand before block ``number``."""

@@ -93,8 +93,10 @@ class Validation(Section):
     """How many of the clean pictures are held out, with all pairs made of them. At least one is."""
     pairs: StrictInt = Field(32, ge=1)
     """How many held-out pairs are restored each time: the same ones, all tasks in turn."""
+    metric: Literal["psnr", "ssim", "loss"] = "psnr"
+    """What makes a validation better than another: the restored pairs' PSNR or SSIM, or a lower loss."""
     patience: StrictInt | None = Field(None, ge=1)
-    """Stops after so many validations without a better one. By default it goes on."""
+    """Ends the training after so many validations without a better one. By default it goes on."""
 
 
 class Keep(Section):

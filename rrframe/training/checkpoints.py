@@ -48,6 +48,11 @@ class Checkpoints:
         found = sorted(self.folder.glob(f"step-*/{_STATE}"))
         return found[-1].parent if found else None
 
+    def done(self) -> int:
+        """How many steps the newest has done; 0 if there is none."""
+        newest = self.newest()
+        return int(newest.name.partition("-")[2]) if newest else 0
+
     def save(
         self,
         backbone: Backbone,

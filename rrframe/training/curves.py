@@ -11,6 +11,8 @@ from rrframe.pairs.files import write_whole
 
 STEPS = "steps.jsonl"
 VALIDATIONS = "validations.jsonl"
+TIMINGS = "timings.jsonl"
+"""What differs from run to run, in a file of its own: the others come out the same to the byte."""
 
 
 class Curves:
@@ -23,7 +25,7 @@ class Curves:
 
     def __init__(self, folder: Path, done: int) -> None:
         self._folder = folder
-        for name in (STEPS, VALIDATIONS):
+        for name in (STEPS, VALIDATIONS, TIMINGS):
             kept = [line for line in read_curve(folder, name) if line["step"] <= done]
             write_whole(folder / name, "".join(json.dumps(line) + "\n" for line in kept))
         self._board = _board(folder / "tensorboard", done)
@@ -31,6 +33,10 @@ class Curves:
     def step(self, number: int, **figures: Any) -> None:
         """Add the figures of step ``number``, from 1."""
         self._add(STEPS, "train", number, figures)
+
+    def timing(self, number: int, **figures: Any) -> None:
+        """Add what step ``number`` took."""
+        self._add(TIMINGS, "speed", number, figures)
 
     def validation(self, number: int, **figures: Any) -> None:
         """Add the figures of a validation after step ``number``."""

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-import signal
-import statistics
-import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cached_property
@@ -16,26 +12,25 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from torch import nn
 
 from rrframe.contracts.backbone import Backbone
 from rrframe.contracts.draw import Noise
 from rrframe.manager import get_manager
-from rrframe.pairs.files import write_whole
 from rrframe.recipe.training import Stage, TrainingRecipe
 from rrframe.rng import Key
-from rrframe.run.folder import RunFailed, RunFolder
+from rrframe.run.folder import RunFolder
 from rrframe.run.observed import StepEnded
 from rrframe.run.progress import Watch
 from rrframe.training.checkpoints import BEST, Checkpoints, replace_folder
 from rrframe.training.curves import Curves
-from rrframe.training.data import Batch, TrainingData
+from rrframe.training.data import Batch, Example, TrainingData
 from rrframe.training.loading import batches, workers_for
 from rrframe.training.schedule import learning_rate, split
-from rrframe.training.validation import Scored, keep_pictures, summary, validate
-
-_EXPLODED = 1000.0  # times the usual norm of the gradient
-_USUAL = 100  # steps that say what is usual
+from rrframe.training.speed import Stopwatch
+from rrframe.training.stopping import Gradients, Interrupts
+from rrframe.training.validation import Scored, is_better, keep_pictures, said, summary, validate
 
 
 class Learner(nn.Module):
@@ -71,40 +66,45 @@ class Trainer:
         self.watch = watch
         self.backbone = recipe.backbone
         self.checkpoints = Checkpoints(folder.path, recipe.keep.last)
-        self.state: dict[str, Any] = {"done": 0, "best": None, "stale": 0, "drawn": {}, "broken": []}
+        self.state: dict[str, Any] = {"done": 0, "best": None, "stale": 0, "drawn": {}, "broken": {}}
         self.frozen: dict[str, list[str]] = {}
         self._average: dict[str, torch.Tensor] | None = None
-        self._norms: deque[float] = deque(maxlen=_USUAL)
-        self._stop = False
+        self._interrupts = Interrupts(watch.say)
+        self._gradients = Gradients(folder, accelerator.process_index)
+        self._stopwatch = Stopwatch(self.backbone.torch_device)
 
     def run(self) -> str:
-        """Train. Gives ``finished``, or ``stopped`` after an interrupt or where validation no longer improves.
+        """Train. Gives ``finished``, also where validation no longer improves, or ``stopped`` after an interrupt.
 
         Raises:
-            RunFailed: The loss or the gradient is not finite, or grows out of all bounds.
+            RunFailed: The loss or the gradient is not finite, or grows out of all bounds; pairs cannot be read.
         """
         newest = self.checkpoints.newest()
         if newest is not None:
             self.state |= self.checkpoints.state(newest)
             self.checkpoints.weights(newest, self.backbone)
         self._average = self._averaged(newest)
-        with self._interrupts(), self._curves() as self.curves:
+        stopped = False
+        with self._interrupts, self._curves() as self.curves:
             first = 0
             for number, stage in enumerate(self.recipe.stages):
+                if stopped or self._patience_is_out():
+                    break
                 if self.state["done"] < first + stage.steps:
-                    self._stage(number, stage, first, newest)
+                    stopped = self._stage(number, stage, first, newest)
                     newest = None  # a stage begins with a fresh optimizer
                 first += stage.steps
-                if self._stop or self._patience_is_out():
-                    break
-            if not self._stop:
+            if not stopped:
                 self._finish()
-        return "stopped" if self._stop else "finished"
+        return "stopped" if stopped else "finished"
 
     # A stage and its steps
     # ----------------------------------------------------------------------------------------------------------------
 
-    def _stage(self, number: int, stage: Stage, first: int, checkpoint: Path | None) -> None:
+    def _stage(self, number: int, stage: Stage, first: int, checkpoint: Path | None) -> bool:
+        """Train from where the stage stands to its end, or until something ends the run. Says whether that was an
+        interrupt.
+        """
         module = self.backbone.trainable()
         module.requires_grad_(True)
         self.frozen[stage.name] = self.backbone.freeze(stage.freeze)
@@ -120,23 +120,25 @@ class Trainer:
         shares = split(stage.batch, ranks, self.recipe.micro_batch)
         steps, workers = range(self.state["done"] - first, stage.steps), workers_for(self.recipe.workers, device, ranks)
         rounds = batches(self.data, number, steps, shares, self.accelerator.process_index, workers)
-        for step, batch in zip(steps, rounds, strict=True):
+        stopped = False
+        for step, batch in zip(steps, self._stopwatch.waiting(rounds), strict=True):
             self._step(stage, step, learner, optimizer, batch)
             done = self.state["done"]
             last = step + 1 == stage.steps
             if done % self.recipe.validation.every == 0 or last:
                 self._validate()
-            self._stop = self._agreed(self._stop)
-            if done % self.recipe.keep.every == 0 or last or self._stop:
+            stopped = self._agreed(self._interrupts.asked)
+            last = last or stopped or self._patience_is_out()
+            if done % self.recipe.keep.every == 0 or last:
                 self._save(learner, optimizer)
-            if self._stop or self._patience_is_out():
+            if last:
                 break
         self.accelerator.free_memory()
+        return stopped
 
     def _step(
         self, stage: Stage, step: int, learner: nn.Module, optimizer: torch.optim.Optimizer, rounds: Sequence[Batch]
     ) -> None:
-        began = time.perf_counter()
         rank = self.accelerator.process_index
         # Nothing of the generator's state has to be kept: it is set anew for every step.
         torch.manual_seed(Key.of(self.recipe.seed, "step", stage.name, step, rank).seed)
@@ -158,54 +160,42 @@ class Trainer:
         norm = self._clipped(learner, stage)
         gathered = self.accelerator.gather(torch.cat(losses)).double().cpu()
         loss = float(gathered.mean())
-        self._check(loss, norm, rounds)
+        examples = [example for batch in rounds for example in batch.examples]
+        self._gradients.check(self.state["done"] + 1, loss, norm, examples, torch.cat(losses).tolist())
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         self._averaged_once_more()
-        self._told(stage, loss, norm, rate, rounds, time.perf_counter() - began)
+        self._told(stage, {"loss": loss, "gradient": norm, "learning_rate": rate}, examples)
 
     def _clipped(self, learner: nn.Module, stage: Stage) -> float:
         limit = stage.clip if stage.clip is not None else math.inf
         norm = self.accelerator.clip_grad_norm_(learner.parameters(), limit)
         return float(norm) if norm is not None else 0.0
 
-    def _check(self, loss: float, norm: float, rounds: Sequence[Batch]) -> None:
-        usual = statistics.median(self._norms) if len(self._norms) >= _USUAL // 4 else math.inf
-        exploded = norm > _EXPLODED * max(usual, 1e-12)
-        self._norms.append(norm)
-        if math.isfinite(loss) and math.isfinite(norm) and not exploded:
-            return
-        what = f"{norm:g}, {_EXPLODED:g} times the usual" if exploded and math.isfinite(norm) else "not finite"
-        step = self.state["done"] + 1
-        path = self.folder.file(f"failed-step-{step}-{self.accelerator.process_index}.json")
-        examples = [example for batch in rounds for example in batch.examples]
-        pairs = [{"source": each.cell.source, "task": each.cell.task, "key": each.key} for each in examples]
-        write_whole(path, json.dumps({"step": step, "loss": loss, "gradient": norm, "pairs": pairs}, indent=1) + "\n")
-        raise RunFailed(
-            f"the gradient of step {step} is {what} (loss {loss:g})",
-            hint=f"{path.name} in the run's folder names its pairs; a lower learning_rate or clip may help, and the "
-            "same command goes on from the last checkpoint",
-        )
-
-    def _told(
-        self, stage: Stage, loss: float, norm: float, rate: float, rounds: Sequence[Batch], seconds: float
-    ) -> None:
+    def _told(self, stage: Stage, figures: dict[str, float], examples: Sequence[Example]) -> None:
         self.state["done"] += 1
         step = self.state["done"]
-        examples = [example for batch in rounds for example in batch.examples]
-        drawn = Counter[str](self.state["drawn"])
-        drawn.update(f"{example.cell.source}/{example.cell.task}" for example in examples)
-        self.state["drawn"] = dict(sorted(drawn.items()))
-        for example in examples:
-            for key, reason in example.broken:
-                self.state["broken"].append([example.cell.source, key, reason])
-                self.watch.say(f"step {step}: {key} of data.{example.cell.source} cannot be read ({reason})")
+        self._count(step, examples)
+        speed = self._stopwatch.step(stage.batch)
         if not self.accelerator.is_main_process:
             return
-        figures = {"loss": loss, "gradient": norm, "learning_rate": rate}
         self.curves.step(step, stage=stage.name, **figures)
-        self.watch.reached(step, f"{stage.name}  loss {loss:.4g}  {stage.batch / seconds:.1f} pairs/s")
-        get_manager().notify("on_step_ended", step=StepEnded(self.folder.path, step, {**figures, "seconds": seconds}))
+        self.curves.timing(step, **speed.figures)
+        self.watch.reached(step, f"{stage.name}  loss {figures['loss']:.4g}  {speed}")
+        get_manager().notify("on_step_ended", step=StepEnded(self.folder.path, step, {**figures, **speed.figures}))
+
+    def _count(self, step: int, examples: Sequence[Example]) -> None:
+        """Count what was drawn, and what could not be read, by all processes."""
+        mine = [(each.cell, each.broken) for each in examples]
+        drawn = Counter[str](self.state["drawn"])
+        for cell, broken in gather_object(mine):
+            drawn[f"{cell.source}/{cell.task}"] += 1
+            for key, reason in broken:
+                pair = self.state["broken"].setdefault(f"{cell.source}/{key}", {"reason": reason, "times": 0})
+                pair["times"] += 1
+                if pair["times"] == 1:
+                    self.watch.say(f"step {step}: {key} of data.{cell.source} cannot be read ({reason})")
+        self.state["drawn"] = dict(sorted(drawn.items()))
 
     # Averaged weights
     # ----------------------------------------------------------------------------------------------------------------
@@ -246,18 +236,16 @@ class Trainer:
             return
         self.backbone.trainable().eval()
         with self._averaged_weights():
-            scored = list(validate(self.backbone, self.data))
+            scored = validate(self.backbone, self.data)
             self._judge(scored)
 
     def _judge(self, scored: list[Scored]) -> None:
         figures = summary(scored)
         step = self.state["done"]
-        better = self.state["best"] is None or figures["psnr"] > self.state["best"]["psnr"]
+        metric = self.recipe.validation.metric
+        better = is_better(metric, figures, self.state["best"])
         self.curves.validation(step, **figures)
-        self.watch.say(
-            f"step {step}: PSNR of {figures['pairs']} held-out pairs {figures['psnr']:.2f} dB, degraded "
-            f"{figures['degraded_psnr']:.2f} dB{', the best so far' if better else ''}"
-        )
+        self.watch.say(f"step {step}: {said(metric, figures)}{', the best so far' if better else ''}")
         self.state["stale"] = 0 if better else self.state["stale"] + 1
         if better:
             self.state["best"] = {"step": step, **figures}
@@ -305,18 +293,3 @@ class Trainer:
             yield curves
         finally:
             curves.close()
-
-    @contextmanager
-    def _interrupts(self) -> Iterator[None]:
-        """A first Ctrl-C ends after the step at hand, with a checkpoint; a second one at once."""
-
-        def stop(*_: Any) -> None:
-            self._stop = True
-            signal.signal(signal.SIGINT, before)
-            self.watch.say("stopping after this step; once more to stop at once")
-
-        before = signal.signal(signal.SIGINT, stop)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)

@@ -3,101 +3,215 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+import statistics
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from rrframe.imaging.reading import read_photograph
 from rrframe.pages.page import Page
-from rrframe.pages.pictures import picture
-from rrframe.pages.pieces import Cell, Code, Comparison, Comparisons, Curve, Facts, Piece, Section, Table, Text
+from rrframe.pages.pictures import Picture, picture
+from rrframe.pages.pieces import (
+    Cell,
+    Code,
+    Comparison,
+    Comparisons,
+    Curve,
+    Facts,
+    Figures,
+    Piece,
+    Section,
+    Strip,
+    Table,
+    Text,
+)
 from rrframe.run.folder import RESOLVED
-from rrframe.training.curves import STEPS, VALIDATIONS, read_curve
-from rrframe.training.validation import PICTURES
+from rrframe.training.curves import STEPS, TIMINGS, VALIDATIONS, read_curve
+from rrframe.training.validation import MEASURES, PICTURES
 
 REPORT = "report.html"
+_MEANS = 100  # points of a smoothed curve
+_BROKEN = 200  # rows shown of pairs that could not be read
+
+Line = dict[str, Any]
 
 
 def write_report(folder: Path) -> Path:
     """Write the report of the training run in ``folder`` and give its path."""
-    run: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    steps, validations = (list(read_curve(folder, name)) for name in (STEPS, VALIDATIONS))
+    run: Line = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    steps, validations, timings = (list(read_curve(folder, name)) for name in (STEPS, VALIDATIONS, TIMINGS))
     sections = [
         Section("Curves", list(_curves(steps, validations))),
         Section("Held-out pairs", list(_held_out(folder, run, validations))),
         Section("What was drawn", list(_drawn(run))),
+        Section("What was trained", list(_trained(run))),
+        Section("Speed and memory", list(_speed(timings))),
         Section("Run", [Facts(_facts(run)), *_recipe(folder)]),
     ]
+    if run.get("failure"):
+        sections.insert(0, Section("Failure", [Text(run["failure"], "alarm")]))
     name = str(run.get("recipe") or folder.resolve().name)
-    return Page(f"Training run: {name}", sections, _intro(run, validations)).write(folder / REPORT)
+    return Page(f"Training run: {name}", sections, _intro(run)).write(folder / REPORT)
 
 
-def _intro(run: dict[str, Any], validations: list[dict[str, Any]]) -> str:
-    steps = run["last"]["steps"]
-    if not validations:
-        return f"{steps} steps, {run['status']}."
-    best = max(validations, key=lambda line: line["psnr"])
-    gain = best["psnr"] - best["degraded_psnr"]
+def _intro(run: Line) -> str:
+    done, steps, best = run["last"]["steps"], run["wanted_steps"], run["last"]["best"]
+    early = run["status"] == "finished" and done < steps
+    said = f"{done:,} of {steps:,} steps, " + ("ended early: no better validation came" if early else run["status"])
+    if not best:
+        return f"{said}. Nothing was validated."
+    measure = MEASURES[run["metric"]]
     return (
-        f"{steps} steps, {run['status']}. The best validation, after step {best['step']}, has a PSNR of "
-        f"{best['psnr']:.2f} dB over {best['pairs']} held-out pairs, {gain:+.2f} dB against the degraded side."
+        f"{said}. The best validation by {measure.title}, after step {best['step']:,}, has a PSNR of "
+        f"{best['psnr']:.2f} dB over {best['pairs']} held-out pairs, {best['psnr'] - best['degraded_psnr']:+.2f} dB "
+        "against the degraded side."
     )
 
 
-def _curves(steps: list[dict[str, Any]], validations: list[dict[str, Any]]) -> Iterator[Piece]:
-    loss = [(line["step"], line["loss"]) for line in steps]
-    yield Curve("Loss", "step", {"loss": loss})
-    if validations:
-        sides = {"restored": "psnr", "degraded": "degraded_psnr"}
-        lines = {name: [(line["step"], line[key]) for line in validations] for name, key in sides.items()}
-        yield Curve("PSNR of held-out pairs, dB", "step", lines)
-    yield Curve("Learning rate", "step", {"learning rate": [(line["step"], line["learning_rate"]) for line in steps]})
-    yield Curve("Norm of the gradient", "step", {"gradient": [(line["step"], line["gradient"]) for line in steps]})
+# Curves
+# ----------------------------------------------------------------------------------------------------------------------
 
 
-def _held_out(folder: Path, run: dict[str, Any], validations: list[dict[str, Any]]) -> Iterator[Piece]:
-    if not validations:
+def _curves(steps: list[Line], validations: list[Line]) -> Iterator[Piece]:
+    if not steps:
+        yield Text("No step was done.", "quiet")
+        return
+    yield _noisy("Loss", steps, "loss")
+    for name, measure in MEASURES.items() if validations else ():
+        lines = {"restored": _line(validations, name)}
+        if f"degraded_{name}" in validations[0]:
+            lines["degraded"] = _line(validations, f"degraded_{name}")
+        what = "Loss" if name == "loss" else measure.title + (f",{measure.unit}" if measure.unit else "")
+        yield Curve(f"Held-out pairs: {what}", "step", lines)
+    yield Curve("Learning rate", "step", {"learning rate": _line(steps, "learning_rate")})
+    yield _noisy("Norm of the gradient", steps, "gradient")
+
+
+def _noisy(title: str, steps: list[Line], name: str) -> Curve:
+    """A curve of every step under that of their means, on a logarithmic scale where all of it is above 0."""
+    points = _line(steps, name)
+    log = min(value for _, value in points) > 0
+    size = math.ceil(len(points) / _MEANS)
+    lines = {"each step": points}
+    if size > 1:
+        groups = [points[first : first + size] for first in range(0, len(points), size)]
+        means = [(statistics.mean(x for x, _ in group), statistics.mean(y for _, y in group)) for group in groups]
+        lines = {f"mean of {size} steps": means, "each step": points}
+    return Curve(title + (", logarithmic" if log else ""), "step", lines, log=log)
+
+
+def _line(lines: list[Line], name: str) -> list[tuple[float, float]]:
+    return [(line["step"], line[name]) for line in lines]
+
+
+# Held-out pairs
+# ----------------------------------------------------------------------------------------------------------------------
+
+
+def _held_out(folder: Path, run: Line, validations: list[Line]) -> Iterator[Piece]:
+    best = run["last"]["best"]
+    if not best or not validations:
         yield Text("Nothing was validated.", "quiet")
         return
-    best = max(validations, key=lambda line: line["psnr"])
-    rows: list[list[Cell]] = [
-        [name, cell["pairs"], cell["degraded_psnr"], cell["psnr"], cell["psnr"] - cell["degraded_psnr"]]
-        for name, cell in best["cells"].items()
-    ]
-    columns = ["Source and task", "Pairs", "Degraded, dB", "Restored, dB", "Gain, dB"]
-    yield Table(f"PSNR of held-out pairs after step {best['step']}", columns, rows)
-    yield Comparisons([_comparison(folder, told) for told in run.get("held_out", [])])
+    gain = best["psnr"] - best["degraded_psnr"]
+    yield Figures({"PSNR, dB": f"{best['psnr']:.2f}", "gain, dB": f"{gain:+.2f}", "SSIM": f"{best['ssim']:.4f}"})
+    rows = [_row(name, cell) for name, cell in best["cells"].items()]
+    columns = ["Source and task", "Pairs", "Degraded, dB", "Restored, dB", "Gain, dB", "Degraded SSIM", "Restored SSIM"]
+    yield Table(f"Held-out pairs after step {best['step']}", columns, [*rows, _row("all", best)])
+    told = run.get("held_out", [])
+    yield Comparisons([_comparison(folder, each) for each in told])
+    yield Section("Side by side", [_strip(folder, each) for each in told])
 
 
-def _comparison(folder: Path, told: dict[str, Any]) -> Comparison:
-    sides = [
+def _row(name: str, cell: Line) -> list[Cell]:
+    psnr = [cell["degraded_psnr"], cell["psnr"], cell["psnr"] - cell["degraded_psnr"]]
+    similarity = [f"{cell[side]:.4f}" for side in ("degraded_ssim", "ssim")]
+    return [name, cell["pairs"], *(f"{value:.2f}" for value in psnr), *similarity]
+
+
+def _comparison(folder: Path, told: Line) -> Comparison:
+    sides = _sides(folder, told, "degraded", "restored")
+    caption = f"{told['task']}, {told['source']}"
+    return Comparison(sides[0], sides[1], caption, f"{told['degraded_psnr']:.2f} to {told['psnr']:.2f} dB")
+
+
+def _strip(folder: Path, told: Line) -> Strip:
+    pictures = _sides(folder, told, "degraded", "restored", "clean")
+    return Strip(f"{told['key']}: {told['task']}, {told['source']}", pictures)
+
+
+def _sides(folder: Path, told: Line, *sides: str) -> Sequence[Picture]:
+    return [
         picture(
             read_photograph(folder / PICTURES / f"{told['number']:02d}-{side}.png").eight_bit(),
             f"{told['key']}, {side}",
             side.capitalize(),
         )
-        for side in ("degraded", "restored")
+        for side in sides
     ]
-    caption = f"{told['task']}, {told['source']}"
-    return Comparison(sides[0], sides[1], caption, f"{told['degraded_psnr']:.2f} to {told['psnr']:.2f} dB")
 
 
-def _drawn(run: dict[str, Any]) -> Iterator[Piece]:
-    drawn: dict[str, int] = run.get("drawn", {})
-    total = sum(drawn.values()) or 1
-    rows: list[list[Cell]] = [[name, count, f"{100 * count / total:.2f} %"] for name, count in drawn.items()]
-    yield Table("Pairs drawn by source and task", ["Source and task", "Pairs", "Share"], rows)
-    if run.get("broken"):
-        yield Text(
-            f"{len(run['broken'])} pairs could not be read, and the next of their kind took their place.", "alarm"
+# The run
+# ----------------------------------------------------------------------------------------------------------------------
+
+
+def _drawn(run: Line) -> Iterator[Piece]:
+    drawn, wanted = run.get("drawn", {}), run.get("wanted", {})
+    rows: list[list[Cell]] = []
+    for name in sorted(drawn.keys() | wanted.keys()):
+        source, _, task = name.partition("/")
+        rows.append([source, task, *_asked_and_drawn(wanted.get(name, 0.0), drawn.get(name, 0))])
+    columns = ["Source", "Task", "Asked for", "Drawn", "Difference"]
+    total = _asked_and_drawn(sum(wanted.values()), sum(drawn.values()))
+    yield Table("Pairs drawn by source and task", columns, [*rows, ["all", "", *total]])
+    yield Text(
+        "Every block of the mix is exact; a difference is what a block that is not yet full leaves over.", "quiet"
+    )
+    broken: dict[str, Line] = run.get("broken", {})
+    if broken:
+        yield Text(f"{len(broken)} pairs could not be read, and others of their kind took their place.", "alarm")
+        shown = list(broken.items())[:_BROKEN]
+        cells: list[list[Cell]] = [[name, pair["times"], pair["reason"]] for name, pair in shown]
+        yield Table("Pairs that could not be read", ["Pair", "Times", "Reason"], cells)
+
+
+def _asked_and_drawn(wanted: float, drawn: int) -> list[Cell]:
+    return [f"{wanted:.1f}", drawn, f"{drawn - wanted:+.1f}"]
+
+
+def _trained(run: Line) -> Iterator[Piece]:
+    rows: list[list[Cell]] = []
+    for stage, frozen in run.get("frozen", {}).items():
+        if not frozen:
+            rows.append([stage, "nothing", None, None])
+            continue
+        rows.append(
+            [stage, ", ".join(frozen["patterns"]), frozen["weights"], f"{frozen['weights'] / frozen['of']:.1%}"]
         )
-        yield Table("Pairs that could not be read", ["Source", "Pair", "Reason"], run["broken"][:200])
+    yield Table("What stayed frozen", ["Stage", "Frozen", "Weights", "Share"], rows)
 
 
-def _facts(run: dict[str, Any]) -> dict[str, Cell]:
-    frozen = ", ".join(f"{stage}: {count}" for stage, count in run.get("frozen", {}).items() if count)
+def _speed(timings: list[Line]) -> Iterator[Piece]:
+    if not timings:
+        yield Text("Nothing was timed.", "quiet")
+        return
+    seconds = sum(line["seconds"] for line in timings)
+    rate = statistics.median(line["pairs_per_second"] for line in timings)
+    yield Facts(
+        {
+            "Pairs a second, median": f"{rate:.3g}",
+            "Seconds a step, median": f"{statistics.median(line['seconds'] for line in timings):.3g}",
+            "Steps in all": f"{seconds:.0f} s, validation and checkpoints aside",
+            "Waiting for pairs": f"{sum(line['waited'] for line in timings) / seconds:.1%} of that",
+            "Memory, most": f"{max(line['memory_gib'] for line in timings):.2f} GiB in the first process",
+        }
+    )
+
+
+def _facts(run: Line) -> dict[str, Cell]:
     versions = ", ".join(f"{name} {version}" for name, version in run.get("versions", {}).items())
-    return {"Status": run["status"], "Seed": run["seed"], "Frozen parameters": frozen or "none", "Versions": versions}
+    return {"Status": run["status"], "Seed": run["seed"], "Versions": versions}
 
 
 def _recipe(folder: Path) -> Iterator[Piece]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -14,11 +15,13 @@ from rich.console import Console
 from rrframe.errors import RRFrameError
 from rrframe.manager import get_manager
 from rrframe.recipe import LoadedRecipe, resolved_yaml
-from rrframe.recipe.training import Ramp, Stage, TrainingRecipe
+from rrframe.recipe.training import TrainingRecipe
 from rrframe.run.folder import RunFolder, disk_errors_told, environment
 from rrframe.run.observed import RunFinished, RunStarted
 from rrframe.run.progress import Watch
 from rrframe.training.data import TrainingData
+from rrframe.training.planning import frozen_in
+from rrframe.training.report import REPORT, write_report
 from rrframe.training.schedule import split
 
 _EXTRA = "pip install 'rrframe[training]'"
@@ -45,27 +48,6 @@ class Trained:
     report: Path
 
 
-def describe(recipe: TrainingRecipe, ranks: int = 1) -> Iterator[tuple[str, str]]:
-    """What a run of ``recipe`` over ``ranks`` processes would do, as names and values for people.
-
-    Raises:
-        RRFrameError: Something is missing that can be known before the first step.
-    """
-    yield "backbone", recipe.backbone.name
-    for stage in recipe.stages:
-        shares = split(stage.batch, ranks, recipe.micro_batch)
-        yield stage.name, f"{stage.steps} steps, {stage.steps * stage.batch} pairs; {shares}"
-        yield "", f"learning rate {stage.learning_rate:g}, {stage.schedule}, warm-up {stage.warmup}; mix {_said(stage)}"
-    data = TrainingData(recipe)
-    for cell, count in data.sizes.items():
-        yield "data", f"{cell.source}, {cell.task}: {count} pairs"
-    yield "held out", f"{len(data.held_out)} pairs"
-    for stage, mixer in zip(recipe.stages, data.mixers, strict=True):
-        counts = mixer.counts(0, stage.steps * stage.batch)
-        drawn = ", ".join(f"{cell.source}/{cell.task} {count}" for cell, count in counts.items())
-        yield f"{stage.name} draws", f"in blocks of {mixer.block}: {drawn}"
-
-
 def run_training(loaded: LoadedRecipe, folder: Path, console: Console) -> Trained:
     """Train as ``loaded`` says in ``folder``, or go on there.
 
@@ -81,74 +63,96 @@ def run_training(loaded: LoadedRecipe, folder: Path, console: Console) -> Traine
         split(stage.batch, accelerator.num_processes, recipe.micro_batch)
     data = TrainingData(recipe)
     _ = data.mixers  # tells what is missing before anything is written
-    _check_frozen(recipe)
+    frozen = _frozen(recipe)
     with disk_errors_told(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with run.claimed(0, 1) if main else nullcontext():
             if main:
                 run.adopt(loaded.resolved, resolved_yaml(loaded), aside=("workers", "micro_batch"))
+                run.note(frozen=frozen)
             return _train(loaded.name, recipe, data, run, accelerator, console)
 
 
 def _train(
     name: str, recipe: TrainingRecipe, data: TrainingData, run: RunFolder, accelerator: Any, console: Console
 ) -> Trained:
+    from rrframe.training.checkpoints import Checkpoints
     from rrframe.training.loop import Trainer
-    from rrframe.training.report import REPORT, write_report
 
     began = time.monotonic()
     steps = sum(stage.steps for stage in recipe.stages)
     quiet = Console(quiet=True) if not accelerator.is_main_process else console
-    with Watch(quiet, steps, "steps") as watch:
+    with Watch(quiet, steps, "steps", Checkpoints(run.path, recipe.keep.last).done()) as watch:
         trainer = Trainer(recipe, data, run, accelerator, watch)
         with _told(name, recipe, run, trainer, accelerator.is_main_process, steps):
             status = trainer.run()
             trainer.state["status"] = status
-    if accelerator.is_main_process:
-        write_report(run.path)
     state = trainer.state
     return Trained(run.path, status, state["done"], state["best"], time.monotonic() - began, run.path / REPORT)
 
 
 @contextmanager
 def _told(name: str, recipe: TrainingRecipe, run: RunFolder, trainer: Any, main: bool, steps: int) -> Iterator[None]:
-    """Notes the run's beginning and its end, however that comes."""
+    """Notes the run's beginning and its end, however that comes, and writes the report."""
     if not main:
         yield
         return
-    run.note(recipe=name, kind="training", seed=recipe.seed, status="running", **environment())
+    facts = {"seed": recipe.seed, "metric": recipe.validation.metric, "wanted_steps": steps, "failure": None}
+    run.note(recipe=name, kind="training", status="running", **facts, **environment())
     run.log("started", steps=steps)
     get_manager().notify("on_run_started", run=RunStarted(run.path, "training", name, steps, steps))
-    status = "failed"
+    status, failure = "failed", None
     try:
         yield
         status = trainer.state["status"]
     except KeyboardInterrupt:
         status = "stopped"
         raise
+    except BaseException as error:
+        failure = error.message if isinstance(error, RRFrameError) else repr(error)
+        raise
     finally:
         state = trainer.state
         figures = {"steps": state["done"], "best": state["best"]}
-        run.log(status, **figures)
-        run.note(
-            status=status,
-            last=figures,
-            drawn=state["drawn"],
-            broken=state["broken"],
-            frozen={stage: len(names) for stage, names in trainer.frozen.items()},
-        )
+        with _best_effort(status):
+            run.log(status, **figures)
+            counts = {"drawn": state["drawn"], "wanted": wanted(trainer.data, state["done"])}
+            run.note(status=status, failure=failure, last=figures, broken=state["broken"], **counts)
+            write_report(run.path)
         get_manager().notify("on_run_finished", run=RunFinished(run.path, "training", name, status, figures))
 
 
-def _check_frozen(recipe: TrainingRecipe) -> None:
-    for number, stage in enumerate(recipe.stages):
-        for place, pattern in enumerate(stage.freeze):
-            try:
-                recipe.backbone.freeze([pattern])
-            except RRFrameError as error:
-                error.path = f"stages[{number}].freeze[{place}]"
-                raise
-        recipe.backbone.trainable().requires_grad_(True)
+@contextmanager
+def _best_effort(status: str) -> Iterator[None]:
+    """A run that failed for want of disk may not be able to say so there; its own error is the one to tell."""
+    try:
+        yield
+    except (OSError, RRFrameError):
+        if status != "failed":
+            raise
+
+
+def wanted(data: TrainingData, done: int) -> dict[str, float]:
+    """How many pairs the recipe asks for of each source and task in the first ``done`` steps, to the fraction."""
+    asked: Counter[str] = Counter()
+    for stage, mixer in zip(data.recipe.stages, data.mixers, strict=True):
+        steps = min(done, stage.steps)
+        for cell, count in mixer.wanted(steps * stage.batch).items():
+            asked[f"{cell.source}/{cell.task}"] += float(count)  # type: ignore[assignment]
+        done -= steps
+    return dict(sorted(asked.items()))
+
+
+def _frozen(recipe: TrainingRecipe) -> dict[str, dict[str, Any]]:
+    """What each stage leaves as it is: patterns, and how many of the weights they mean.
+
+    Raises:
+        RRFrameError: A pattern means nothing.
+    """
+    return {
+        stage.name: frozen_in(stage, f"stages[{number}]", recipe.backbone.trainable()) if stage.freeze else {}
+        for number, stage in enumerate(recipe.stages)
+    }
 
 
 def _accelerator(recipe: TrainingRecipe) -> Any:
@@ -157,14 +161,3 @@ def _accelerator(recipe: TrainingRecipe) -> Any:
     except ModuleNotFoundError:
         raise RRFrameError("training needs accelerate", hint=_EXTRA) from None
     return Accelerator(cpu=recipe.backbone.torch_device.type == "cpu")
-
-
-def _said(stage: Stage) -> str:
-    if isinstance(stage.mix, Ramp):
-        over = f" over {stage.mix.over} steps" if stage.mix.over else ""
-        return f"from {_shares(stage.mix.begin)} to {_shares(stage.mix.to)}{over}"
-    return _shares(stage.mix)
-
-
-def _shares(shares: dict[str, float]) -> str:
-    return " : ".join(f"{name} {share:g}" for name, share in shares.items())

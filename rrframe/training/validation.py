@@ -3,74 +3,144 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from skimage.metrics import structural_similarity
 
 from rrframe.contracts.backbone import Backbone
+from rrframe.contracts.draw import Noise
 from rrframe.errors import RRFrameError
 from rrframe.imaging.layout import to_pixels
 from rrframe.imaging.writing import write_picture
-from rrframe.training.data import Example, TrainingData
+from rrframe.run.folder import RunFailed
+from rrframe.training.data import Batch, Example, TrainingData
 
 PICTURES = "held-out"
 _SHOWN = 12
 
 
 @dataclass(frozen=True)
+class Measure:
+    """A figure by which validations are compared.
+
+    Args:
+        title: What people call it.
+        higher: Whether higher is better.
+        unit: Follows the number.
+        places: Digits behind the point.
+    """
+
+    title: str
+    higher: bool
+    unit: str = ""
+    places: int = 4
+
+    def said(self, value: float) -> str:
+        return f"{value:.{self.places}f}{self.unit}"
+
+
+MEASURES = {
+    "psnr": Measure("PSNR", higher=True, unit=" dB", places=2),
+    "ssim": Measure("SSIM", higher=True),
+    "loss": Measure("loss", higher=False),
+}
+
+
+@dataclass(frozen=True)
 class Scored:
-    """A held-out pair with the PSNR of both its degraded and its restored side against the clean one, in dB."""
+    """A held-out pair with its figures: ``psnr`` in dB and ``ssim`` of the restored side against the clean one,
+    the same of the ``degraded_`` side, and the ``loss``.
+    """
 
     example: Example
     restored: torch.Tensor
-    degraded_psnr: float
-    restored_psnr: float
+    figures: Mapping[str, float]
 
 
-def validate(backbone: Backbone, data: TrainingData) -> Iterator[Scored]:
+def validate(backbone: Backbone, data: TrainingData) -> list[Scored]:
     """Restore the pairs that are validated, one by one.
 
     Raises:
-        RRFrameError: What comes out is not finite.
+        RunFailed: What comes out is not finite, or several held-out pairs in a row cannot be read.
     """
     size = data.size_of(0, 0)
-    for number in data.validated():
-        example = data.held_out_example(number, size)
-        with torch.inference_mode():
-            restored = backbone.restore(example.degraded, example.cell.task)
-        if not bool(restored.isfinite().all()):
-            raise RRFrameError(f"the restored {example.key} is not finite", component=backbone.name)
-        yield Scored(example, restored, psnr(example.degraded, example.clean), psnr(restored, example.clean))
+    return [_scored(backbone, _read(data, number, size)) for number in data.validated()]
+
+
+def _read(data: TrainingData, number: int, size: tuple[int, int]) -> Example:
+    try:
+        return data.held_out_example(number, size)
+    except RRFrameError as error:
+        raise RunFailed(f"validation: {error.message}", component=error.component, plugin=error.plugin) from error
+
+
+def _scored(backbone: Backbone, example: Example) -> Scored:
+    with torch.inference_mode():
+        restored = backbone.restore(example.degraded, example.cell.task)
+    if not bool(restored.isfinite().all()):
+        raise RunFailed(
+            f"the restored {example.key} is not finite", component=backbone.name, hint="a lower learning_rate may help"
+        )
+    with torch.no_grad():
+        encoded = backbone.encode(Batch.of([example]).pairs)
+        loss = float(backbone.loss(encoded, Noise([example.seed], backbone.torch_device)).mean())
+    restored, clean = restored.float().cpu(), example.clean
+    figures = {
+        "psnr": psnr(restored, clean),
+        "degraded_psnr": psnr(example.degraded, clean),
+        "ssim": ssim(restored, clean),
+        "degraded_ssim": ssim(example.degraded, clean),
+        "loss": loss,
+    }
+    return Scored(example, restored, figures)
 
 
 def summary(scored: list[Scored]) -> dict[str, Any]:
-    """Means over all pairs and by source and task: PSNR before and after, in dB."""
+    """Means over all pairs, and by source and task."""
     by_cell: defaultdict[str, list[Scored]] = defaultdict(list)
     for each in scored:
         by_cell[f"{each.example.cell.source}/{each.example.cell.task}"].append(each)
-    return {
-        "pairs": len(scored),
-        "psnr": _mean(each.restored_psnr for each in scored),
-        "degraded_psnr": _mean(each.degraded_psnr for each in scored),
-        "cells": {
-            name: {
-                "pairs": len(them),
-                "psnr": _mean(each.restored_psnr for each in them),
-                "degraded_psnr": _mean(each.degraded_psnr for each in them),
-            }
-            for name, them in sorted(by_cell.items())
-        },
-    }
+    return _means(scored) | {"cells": {name: _means(them) for name, them in sorted(by_cell.items())}}
+
+
+def is_better(metric: str, figures: Mapping[str, Any], best: Mapping[str, Any] | None) -> bool:
+    """Whether a summary is better than the ``best`` so far by ``metric``, one of ``MEASURES``."""
+    if best is None:
+        return True
+    return bool(figures[metric] > best[metric] if MEASURES[metric].higher else figures[metric] < best[metric])
+
+
+def said(metric: str, figures: Mapping[str, Any]) -> str:
+    """A summary in words."""
+    names = dict.fromkeys(["psnr", metric])
+    parts = []
+    for name in names:
+        measure = MEASURES[name]
+        before = f" (degraded {measure.said(figures[f'degraded_{name}'])})" if f"degraded_{name}" in figures else ""
+        parts.append(f"{measure.title} {measure.said(figures[name])}{before}")
+    return f"{', '.join(parts)} over {figures['pairs']} held-out pairs"
 
 
 def psnr(image: torch.Tensor, clean: torch.Tensor) -> float:
     """The peak signal-to-noise ratio of encoded sRGB over all channels, in dB; 100 where both are the same."""
     error = float((image.double() - clean.double()).square().mean())
     return min(100.0, -10 * float(np.log10(max(error, 1e-12))))
+
+
+def ssim(image: torch.Tensor, clean: torch.Tensor) -> float:
+    """The structural similarity of two ``[1, 3, H, W]`` images of encoded sRGB in [0, 1], the mean over the channels.
+
+    Source: Wang, Bovik, Sheikh and Simoncelli 2004, "Image quality assessment: from error visibility to structural
+    similarity", with its Gaussian window of 1.5 pixels.
+    """
+    sides = [each[0].double().numpy() for each in (image, clean)]
+    window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    return float(structural_similarity(*sides, channel_axis=0, data_range=1.0, **window))  # type: ignore[no-untyped-call]
 
 
 def keep_pictures(folder: Path, scored: list[Scored]) -> list[dict[str, Any]]:
@@ -83,18 +153,12 @@ def keep_pictures(folder: Path, scored: list[Scored]) -> list[dict[str, Any]]:
             ("clean", each.example.clean),
         ):
             write_picture(folder / PICTURES / f"{number:02d}-{side}.png", to_pixels(images[0]))
-        kept.append(
-            {
-                "number": number,
-                "key": each.example.key,
-                "source": each.example.cell.source,
-                "task": each.example.cell.task,
-                "degraded_psnr": each.degraded_psnr,
-                "psnr": each.restored_psnr,
-            }
-        )
+        cell = each.example.cell
+        kept.append({"number": number, "key": each.example.key, "source": cell.source, "task": cell.task})
+        kept[-1] |= each.figures
     return kept
 
 
-def _mean(values: Iterator[float]) -> float:
-    return float(np.mean(list(values)))
+def _means(scored: Iterable[Scored]) -> dict[str, Any]:
+    them = [each.figures for each in scored]
+    return {"pairs": len(them)} | {name: float(np.mean([each[name] for each in them])) for name in them[0]}
