@@ -19,6 +19,7 @@ from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_plus
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from pydantic import ValidationError
 from rrframe_backbones import qwen_image_edit, qwen_vl
 from rrframe_backbones.editing.latents import packed
 from rrframe_backbones.flux_kontext import PREFERRED, FluxKontext
@@ -119,6 +120,8 @@ def by_qwen(editor, picture, guidance, monkeypatch):
         editor.network,
     )
     pipeline.prompt_template_encode_start_idx = len(qwen_vl.tokens_of(tokenizer, qwen_image_edit.BEFORE))
+    assert qwen_image_edit.SEEN["full"] == pipeline_qwenimage_edit_plus.CONDITION_IMAGE_SIZE
+    monkeypatch.setattr(pipeline_qwenimage_edit_plus, "CONDITION_IMAGE_SIZE", qwen_image_edit.SEEN["tiny"])
     monkeypatch.setattr(pipeline_qwenimage_edit_plus, "VAE_IMAGE_SIZE", picture.height * picture.width)
     size = {"height": picture.height, "width": picture.width}
     return pipeline, size | {"true_cfg_scale": guidance, "negative_prompt": " "}
@@ -299,6 +302,22 @@ def test_keeping_networks_in_main_memory_changes_nothing(cls, speed):
     original, image = tiny(cls), as_batch(photograph(*SIZE[cls]))
     editor = cls(preset="tiny", pixels=original.pixels, steps=3, speed=speed)
     torch.testing.assert_close(editor.restore(image, "haze"), original.restore(image, "haze"))
+
+
+@pytest.mark.parametrize("cls", EDITORS)
+@pytest.mark.parametrize("cache", ["first-block", "taylorseer"])
+def test_caches_skip_blocks_or_are_refused(cls, cache):
+    if cls is LongCatImageEdit and cache == "first-block":
+        with pytest.raises(ValidationError, match="no first-block cache"):
+            cls(preset="tiny", speed={"cache": cache})
+        return
+    settings = {"preset": "tiny", "pixels": tiny(cls).pixels, "speed": {"cache": cache, "threshold": 0.9}}
+    editor, calls = cls(**settings), []
+    network = editor.network
+    last = [*network.transformer_blocks, *getattr(network, "single_transformer_blocks", ())][-1]
+    last.attn.to_q.register_forward_pre_hook(lambda *_: calls.append(1))
+    editor.restore(as_batch(photograph(*SIZE[cls])), "haze", steps=6)
+    assert 0 < len(calls) < 6
 
 
 # Checkpoints

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rrframe_backbones import qwen_vl
 from rrframe_backbones.editing.editor import Conditioning
@@ -61,6 +61,12 @@ class LongCatImageEdit(ReleasedEditor):
 
     steps: int = Field(50, ge=1, description="steps from noise to picture")
     guidance: float = Field(4.5, description="how many times as far as it would to follow the prompt; up to 1: off")
+
+    @model_validator(mode="after")
+    def _cache_is_known(self) -> Self:
+        if self.speed.cache in ("first-block", "magcache"):
+            raise ValueError(f"diffusers has no {self.speed.cache} cache for this transformer; taylorseer works")
+        return self
 
     def fresh(self, part: str) -> Any:
         from diffusers import LongCatImageTransformer2DModel

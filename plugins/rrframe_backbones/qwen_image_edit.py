@@ -22,7 +22,8 @@ Describe the key features of the input image (color, shape, size, texture, objec
 """  # noqa: E501, the weights know these very words
 """The hidden states of these words are dropped: 64 tokens of Qwen's vocabulary."""
 _PICTURE, _AFTER = "Picture 1: <|vision_start|>{}<|vision_end|>", "<|im_end|>\n<|im_start|>assistant\n"
-_SEEN = 384 * 384  # pixels of the picture that the language model sees
+SEEN = {"full": 384 * 384, "tiny": 96 * 96}
+"""How many pixels of the picture the language model sees."""
 _SIDE = 32
 _SCHEDULE = {
     "use_dynamic_shifting": True,
@@ -133,7 +134,7 @@ class QwenImageEdit(ReleasedEditor):
     def _told(self, image: torch.Tensor, prompt: str) -> torch.Tensor:
         context = {"component": self.name, "plugin": self.plugin}
         tokenizer = self.part("tokenizer")
-        picture = qwen_vl.as_picture(image, *_sized(_SEEN, *image.shape[-2:]))
+        picture = qwen_vl.as_picture(image, *_sized(SEEN[self.preset], *image.shape[-2:]))
         seen, squares = qwen_vl.patches(self.part("processor"), picture, **context)
         dropped = len(qwen_vl.tokens_of(tokenizer, BEFORE))
         text = BEFORE + _PICTURE.format(qwen_vl.IMAGE * squares) + (prompt or " ") + _AFTER  # as the released example
