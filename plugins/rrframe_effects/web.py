@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import cv2
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from rrframe import Cues, Degradation, Dial, Draw, Draws, Key, choice, integers, uniform
 from rrframe.imaging.codec import CHROMA, decode, encode_jpeg
@@ -26,7 +26,16 @@ _RING = 10  # pixels that a sinc kernel reaches to either side
 _PHOTONS = 256  # that make white, where the strength of Poisson noise is 1
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Weights = tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)], Annotated[float, Field(gt=0)]]
+
+
+def _not_all_zero(weights: tuple[float, float, float]) -> tuple[float, float, float]:
+    if not any(weights):
+        raise ValueError("one of the weights must be above 0")
+    return weights
+
+
+_Weight = Annotated[float, Field(ge=0)]
+Weights = Annotated[tuple[_Weight, _Weight, _Weight], AfterValidator(_not_all_zero)]
 
 
 class Web(Degradation):
@@ -69,11 +78,14 @@ class Web(Degradation):
     """How many rounds there are; the settings of a second one mean nothing where it is 1."""
     first_blur: Share = Field(1.0, description="how often the first round blurs")
     second_blur: Share = Field(0.8, description="how often the second round blurs")
+    first_saved: Share = Field(1.0, description="how often the first round ends in a JPEG")
+    second_saved: Share = Field(1.0, description="how often the second round ends in a JPEG")
     first_scaling: Weights = Field((0.7, 0.2, 0.1), description="how often the first round shrinks, grows, keeps")
     second_scaling: Weights = Field((0.4, 0.3, 0.3), description="how often the second round shrinks, grows, keeps")
     gaussian: Share = Field(0.5, description="how often the noise is Gaussian; else it is Poisson's")
     grey: Share = Field(0.4, description="how often the noise is the same in all channels")
     sinc: Share = Field(0.1, description="how often a blur is a sinc kernel")
+    saved_small: Share = Field(0.5, description="how often the last JPEG comes before the last resizing")
     last_sinc: Share = Field(0.8, description="how often a sinc kernel comes with the last resizing")
 
     def draw(self, key: Key, severity: float | None = None) -> Draw:
@@ -85,7 +97,7 @@ class Web(Degradation):
         values["last"] = {
             "method": _method(own, list(values.values())[-1]["scale"], 1.0),
             "cutoff": self._cutoff(own, severity, self.last_sinc),
-            "jpeg_first": _happens(own.child("order"), 0.5),
+            "jpeg_first": _happens(own.child("order"), self.saved_small),
         }
         return Draw(seed=key.seed, values=values)
 
@@ -102,7 +114,7 @@ class Web(Degradation):
             "scale": scale,
             "method": _method(key, scale_before, scale),
             "noise": {"kind": kind, "strength": taken(kind), "grey": _happens(key.child("grey"), self.grey)},
-            "quality": taken("quality"),
+            "quality": taken("quality") if _happens(key.child("saved"), getattr(self, f"{name}_saved")) else None,
             "chroma": _taken(self.chroma, key.child("chroma"), severity),
         }
 
@@ -225,4 +237,6 @@ def _noisy(pixels: np.ndarray, noise: dict[str, Any], stream: Stream) -> np.ndar
 
 
 def _saved(pixels: np.ndarray, values: dict[str, Any]) -> np.ndarray:
+    if values["quality"] is None:
+        return pixels
     return decode(encode_jpeg(pixels, values["quality"], values["chroma"]))
