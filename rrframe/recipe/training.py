@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StrictInt, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, StrictBool, StrictInt, ValidationInfo, field_validator, model_validator
 
 from rrframe.contracts.backbone import Backbone
 from rrframe.contracts.chain import Chain
@@ -12,6 +12,7 @@ from rrframe.contracts.component import Used
 from rrframe.contracts.dataset import Dataset
 from rrframe.contracts.problems import Location, failure, problem
 from rrframe.errors import did_you_mean
+from rrframe.recipe.modes import AdapterChoice, OptimizerChoice
 from rrframe.recipe.sections import RecipeName, Section, TaskName
 
 Shares = dict[str, Annotated[float, Field(ge=0)]]
@@ -57,6 +58,8 @@ class Stage(Section):
     """Of Adam."""
     eps: float = Field(1e-8, gt=0)
     """Of Adam."""
+    optimizer: OptimizerChoice | None = None
+    """Another one than the recipe's."""
     clip: float | None = Field(1.0, gt=0)
     """The largest norm of the gradient; a longer one is scaled down to it."""
     freeze: tuple[str, ...] = ()
@@ -131,6 +134,27 @@ class TrainingRecipe(Section):
     """What is done to pairs as they are read."""
     stages: tuple[Stage, ...] = Field(min_length=1)
     """One after the other."""
+    optimizer: OptimizerChoice = OptimizerChoice()
+    """What changes the weights."""
+    adapter: AdapterChoice | None = None
+    """Trains an adapter instead of the weights themselves."""
+    autocast: StrictBool = False
+    """The network computes in bfloat16 while its weights stay in float32, and each step is exact."""
+    gradient_checkpointing: StrictBool = False
+    """Blocks keep their inputs alone and are computed again in the backward pass: much less memory, a third more
+    time.
+    """
+    compile: StrictBool = False
+    """Compile the network's repeated blocks at the first step, or all of it where it has none."""
+    cache: Literal["online", "disk"] = "online"
+    """What becomes of the part of the work that training does not change, such as latents and encoded prompts: it is
+    done anew for each pair, or kept on disk. With ``disk`` each pair is always cut, mirrored and degraded in the same
+    way, so that what was kept can be used again; online suits a million synthetic pairs, the disk a few real ones.
+    """
+    parallel: Literal["ddp", "fsdp"] = "ddp"
+    """How several processes share the work: each holds the whole network, or a part of it (FSDP2), which suits weights
+    that do not fit one card.
+    """
     micro_batch: StrictInt | None = Field(None, ge=1)
     """Pairs that a process holds at a time. By default the largest that divides its part of the batch, up to 8."""
     ema: float | None = Field(None, gt=0, lt=1)
@@ -169,3 +193,50 @@ class TrainingRecipe(Section):
         if problems:
             raise failure(problems)
         return stages
+
+    @model_validator(mode="after")
+    def _modes_go_together(self) -> TrainingRecipe:
+        problems: dict[Location, Any] = {}
+        for place, choice in self._optimizers():
+            if message := self._in_the_way(choice):
+                problems[(*place, "name")] = problem(message)
+            elif self.adapter is None and not self._moves(choice):
+                problems[(*place, "stochastic_rounding")] = problem(
+                    f"weights in {self.backbone.dtype} do not move in small steps: one at a learning rate of 1e-5 is "
+                    "less than half the distance between neighbouring numbers, and is rounded away",
+                    hint="set backbone.params.dtype to float32, with autocast: true, or keep bfloat16 with "
+                    "optimizer.stochastic_rounding: true",
+                )
+        if self.parallel == "fsdp" and self.adapter is not None:
+            problems[("parallel",)] = problem(
+                "an adapter is too small to be shared out", hint="take ddp, which is faster"
+            )
+        if problems:
+            raise failure(problems)
+        return self
+
+    def optimizer_of(self, stage: Stage) -> OptimizerChoice:
+        """What changes the weights in ``stage``."""
+        return stage.optimizer or self.optimizer
+
+    def _optimizers(self) -> list[tuple[Location, OptimizerChoice]]:
+        """Each choice that some stage follows, and where it stands."""
+        own = [
+            (("stages", number, "optimizer"), stage.optimizer)
+            for number, stage in enumerate(self.stages)
+            if stage.optimizer is not None
+        ]
+        common: list[tuple[Location, OptimizerChoice]] = [(("optimizer",), self.optimizer)]
+        return [*(common if len(own) < len(self.stages) else []), *own]
+
+    def _moves(self, choice: OptimizerChoice) -> bool:
+        """Whether small steps are added up: in float32 somewhere, or on average."""
+        dtype = self.backbone.dtype
+        return dtype == "float32" or choice.keeps_float32 or (dtype == "bfloat16" and choice.stochastic_rounding)
+
+    def _in_the_way(self, choice: OptimizerChoice) -> str | None:
+        if self.parallel == "fsdp" and choice.name != "adamw":
+            return f"{choice.name} keeps its state whole, which fsdp takes apart: use adamw, or parallel: ddp"
+        if choice.stochastic_rounding and choice.keeps_float32:
+            return "adamw-offloaded adds its steps up in float32, and needs no stochastic rounding"
+        return None

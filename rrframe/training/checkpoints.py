@@ -11,24 +11,17 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
-from torch.distributed.checkpoint.state_dict import (
-    StateDictOptions,
-    get_optimizer_state_dict,
-    set_optimizer_state_dict,
-)
 from torch.optim import Optimizer
 
-from rrframe.contracts.backbone import Backbone
 from rrframe.errors import RRFrameError
+from rrframe.training.model import Model, whole
+from rrframe.training.optimizers import state_of, take_state
 
 FOLDER = "checkpoints"
 BEST = "best"
 _STATE = "state.json"
 _WEIGHTS = "weights"
 _PARTIAL = ".partial"
-_WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
-_BETWEEN = "|"  # stands in no name of a parameter
 
 
 class Checkpoints:
@@ -55,8 +48,7 @@ class Checkpoints:
 
     def save(
         self,
-        backbone: Backbone,
-        learner: nn.Module,
+        model: Model,
         optimizer: Optimizer,
         average: Mapping[str, torch.Tensor] | None,
         state: Mapping[str, Any],
@@ -68,19 +60,20 @@ class Checkpoints:
         Every process calls this, since each holds a part where a network is spread over several; the one that
         ``writes`` writes.
         """
-        whole = get_optimizer_state_dict(learner, optimizer, options=_WHOLE)
-        if not writes:  # and so was given nothing
-            return
-        moments, settings = _flat(whole)
         final = self.folder / f"step-{state['done']:07d}"
         partial = final.with_name(final.name + _PARTIAL)
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        backbone.save(partial / _WEIGHTS)
+        if writes:
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+        model.write(partial / _WEIGHTS, writes=writes)
+        moments = state_of(optimizer, model.parameters())
+        averaged = None if average is None else whole(average, keep=writes)
+        if not writes:
+            return
         save_file(moments, partial / "optimizer.safetensors")
-        if average is not None:
-            save_file(dict(average), partial / "average.safetensors")
-        (partial / _STATE).write_text(json.dumps({**state, "optimizer": settings}, indent=1) + "\n")
+        if averaged is not None:
+            save_file(averaged, partial / "average.safetensors")
+        (partial / _STATE).write_text(json.dumps(dict(state), indent=1) + "\n")
         _flushed(partial)
         shutil.rmtree(final, ignore_errors=True)  # of an earlier try
         partial.rename(final)
@@ -100,15 +93,13 @@ class Checkpoints:
             raise RRFrameError(f"{checkpoint / _STATE} cannot be read: {error}", hint=hint) from error
         return state
 
-    def weights(self, checkpoint: Path, backbone: Backbone) -> None:
-        """Put the weights back."""
-        backbone.load(checkpoint / _WEIGHTS)
+    def weights(self, checkpoint: Path) -> Path:
+        """The folder of the weights."""
+        return checkpoint / _WEIGHTS
 
-    def optimizer(self, checkpoint: Path, learner: nn.Module, optimizer: Optimizer) -> None:
+    def optimizer(self, checkpoint: Path, model: Model, optimizer: Optimizer) -> None:
         """Put the optimizer's state back."""
-        moments = load_file(checkpoint / "optimizer.safetensors")
-        whole = _nested(moments, self.state(checkpoint)["optimizer"])
-        set_optimizer_state_dict(learner, optimizer, whole, options=_WHOLE)
+        take_state(optimizer, model.parameters(), load_file(checkpoint / "optimizer.safetensors"))
 
     def average(self, checkpoint: Path) -> dict[str, torch.Tensor]:
         """The averaged weights."""
@@ -123,26 +114,6 @@ def replace_folder(made: Path, final: Path) -> None:
         final.rename(old)
     made.rename(final)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _flat(whole: dict[str, Any]) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """The tensors of an optimizer's state by parameter and name, and the rest as JSON."""
-    tensors, numbers = {}, {}
-    for parameter, values in whole["state"].items():
-        for name, value in values.items():
-            if isinstance(value, torch.Tensor):
-                tensors[f"{parameter}{_BETWEEN}{name}"] = value.contiguous()
-            else:
-                numbers[f"{parameter}{_BETWEEN}{name}"] = value
-    return tensors, {"groups": whole["param_groups"], "numbers": numbers}
-
-
-def _nested(tensors: Mapping[str, torch.Tensor], settings: Mapping[str, Any]) -> dict[str, Any]:
-    state: dict[str, dict[str, Any]] = {}
-    for place, value in {**tensors, **settings["numbers"]}.items():
-        parameter, _, name = place.rpartition(_BETWEEN)
-        state.setdefault(parameter, {})[name] = value
-    return {"state": state, "param_groups": settings["groups"]}
 
 
 def _flushed(folder: Path) -> None:

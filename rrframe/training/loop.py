@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,6 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import nn
 
-from rrframe.contracts.backbone import Backbone
 from rrframe.contracts.draw import Noise
 from rrframe.manager import get_manager
 from rrframe.recipe.training import Stage, TrainingRecipe
@@ -23,26 +22,16 @@ from rrframe.rng import Key
 from rrframe.run.folder import RunFolder
 from rrframe.run.observed import StepEnded
 from rrframe.run.progress import Watch
+from rrframe.training import optimizers
 from rrframe.training.checkpoints import BEST, Checkpoints, replace_folder
 from rrframe.training.curves import Curves
 from rrframe.training.data import Batch, Example, TrainingData
 from rrframe.training.loading import batches, workers_for
+from rrframe.training.model import Model
 from rrframe.training.schedule import learning_rate, split
 from rrframe.training.speed import Stopwatch
 from rrframe.training.stopping import Gradients, Interrupts
 from rrframe.training.validation import Scored, is_better, keep_pictures, said, summary, validate
-
-
-class Learner(nn.Module):
-    """What the processes keep in step: the trained network, with the loss as its forward pass."""
-
-    def __init__(self, backbone: Backbone) -> None:
-        super().__init__()
-        self.trained = backbone.trainable()
-        self._backbone = (backbone,)  # a tuple, so that it does not count as a part
-
-    def forward(self, batch: dict[str, torch.Tensor], noise: Noise) -> torch.Tensor:
-        return self._backbone[0].loss(batch, noise)
 
 
 class Trainer:
@@ -67,7 +56,6 @@ class Trainer:
         self.backbone = recipe.backbone
         self.checkpoints = Checkpoints(folder.path, recipe.keep.last)
         self.state: dict[str, Any] = {"done": 0, "best": None, "stale": 0, "drawn": {}, "broken": {}}
-        self.frozen: dict[str, list[str]] = {}
         self._average: dict[str, torch.Tensor] | None = None
         self._interrupts = Interrupts(watch.say)
         self._gradients = Gradients(folder, accelerator.process_index)
@@ -82,7 +70,7 @@ class Trainer:
         newest = self.checkpoints.newest()
         if newest is not None:
             self.state |= self.checkpoints.state(newest)
-            self.checkpoints.weights(newest, self.backbone)
+        self.model = Model(self.recipe, self.accelerator, newest and self.checkpoints.weights(newest))
         self._average = self._averaged(newest)
         stopped = False
         with self._interrupts, self._curves() as self.curves:
@@ -105,17 +93,12 @@ class Trainer:
         """Train from where the stage stands to its end, or until something ends the run. Says whether that was an
         interrupt.
         """
-        module = self.backbone.trainable()
-        module.requires_grad_(True)
-        self.frozen[stage.name] = self.backbone.freeze(stage.freeze)
-        trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
-        optimizer = torch.optim.AdamW(
-            trained, lr=stage.learning_rate, betas=stage.betas, eps=stage.eps, weight_decay=stage.weight_decay
-        )
-        learner, optimizer = self.accelerator.prepare(Learner(self.backbone), optimizer)
+        learner = self.model.learner(stage)
+        choice = self.recipe.optimizer_of(stage)
+        optimizer = optimizers.optimizer_for(stage, choice, list(self.model.parameters()))
         begins = self.state["done"] == first
         if checkpoint is not None and not begins:
-            self.checkpoints.optimizer(checkpoint, learner, optimizer)
+            self.checkpoints.optimizer(checkpoint, self.model, optimizer)
         ranks, device = self.accelerator.num_processes, self.backbone.torch_device
         shares = split(stage.batch, ranks, self.recipe.micro_batch)
         steps, workers = range(self.state["done"] - first, stage.steps), workers_for(self.recipe.workers, device, ranks)
@@ -130,7 +113,7 @@ class Trainer:
             stopped = self._agreed(self._interrupts.asked)
             last = last or stopped or self._patience_is_out()
             if done % self.recipe.keep.every == 0 or last:
-                self._save(learner, optimizer)
+                self._save(optimizer)
             if last:
                 break
         self.accelerator.free_memory()
@@ -143,8 +126,7 @@ class Trainer:
         # Nothing of the generator's state has to be kept: it is set anew for every step.
         torch.manual_seed(Key.of(self.recipe.seed, "step", stage.name, step, rank).seed)
         rate = learning_rate(stage, step)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+        optimizers.set_learning_rate(optimizer, rate)
         learner.train()
         losses = []
         pairs = sum(len(batch.examples) for batch in rounds)
@@ -162,8 +144,7 @@ class Trainer:
         loss = float(gathered.mean())
         examples = [example for batch in rounds for example in batch.examples]
         self._gradients.check(self.state["done"] + 1, loss, norm, examples, torch.cat(losses).tolist())
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        optimizers.step(optimizer, Key.of(self.recipe.seed, "rounding", stage.name, step).seed)
         self._averaged_once_more()
         self._told(stage, {"loss": loss, "gradient": norm, "learning_rate": rate}, examples)
 
@@ -175,7 +156,7 @@ class Trainer:
     def _told(self, stage: Stage, figures: dict[str, float], examples: Sequence[Example]) -> None:
         self.state["done"] += 1
         step = self.state["done"]
-        self._count(step, examples)
+        self._count(examples)
         speed = self._stopwatch.step(stage.batch)
         if not self.accelerator.is_main_process:
             return
@@ -184,18 +165,21 @@ class Trainer:
         self.watch.reached(step, f"{stage.name}  loss {figures['loss']:.4g}  {speed}")
         get_manager().notify("on_step_ended", step=StepEnded(self.folder.path, step, {**figures, **speed.figures}))
 
-    def _count(self, step: int, examples: Sequence[Example]) -> None:
+    def _count(self, examples: Sequence[Example]) -> None:
         """Count what was drawn, and what could not be read, by all processes."""
         mine = [(each.cell, each.broken) for each in examples]
         drawn = Counter[str](self.state["drawn"])
         for cell, broken in gather_object(mine):
             drawn[f"{cell.source}/{cell.task}"] += 1
-            for key, reason in broken:
-                pair = self.state["broken"].setdefault(f"{cell.source}/{key}", {"reason": reason, "times": 0})
-                pair["times"] += 1
-                if pair["times"] == 1:
-                    self.watch.say(f"step {step}: {key} of data.{cell.source} cannot be read ({reason})")
+            self._count_broken(cell.source, broken)
         self.state["drawn"] = dict(sorted(drawn.items()))
+
+    def _count_broken(self, source: str, broken: Iterable[tuple[str, str]]) -> None:
+        for key, reason in broken:
+            pair = self.state["broken"].setdefault(f"{source}/{key}", {"reason": reason, "times": 0})
+            pair["times"] += 1
+            if pair["times"] == 1:
+                self.watch.say(f"step {self.state['done']}: {key} of data.{source} cannot be read: {reason}")
 
     # Averaged weights
     # ----------------------------------------------------------------------------------------------------------------
@@ -204,42 +188,35 @@ class Trainer:
         if self.recipe.ema is None:
             return None
         if checkpoint is not None:
-            return self.checkpoints.average(checkpoint)
+            return self.model.like_own(self.checkpoints.average(checkpoint))
         # Float32 whatever the weights are: an average at 0.9999 would not move in bfloat16.
-        return {name: tensor.float().clone() for name, tensor in self.backbone.trainable().state_dict().items()}
+        return {name: tensor.float().clone() for name, tensor in self.model.tensors().items()}
 
     def _averaged_once_more(self) -> None:
         if self._average is None or self.recipe.ema is None:
             return
-        for name, tensor in self.backbone.trainable().state_dict().items():
+        for name, tensor in self.model.tensors().items():
             self._average[name].lerp_(tensor.float(), 1 - self.recipe.ema)
-
-    @contextmanager
-    def _averaged_weights(self) -> Iterator[None]:
-        """The averaged weights in place of the others, where there are some."""
-        if self._average is None:
-            yield
-            return
-        module = self.backbone.trainable()
-        kept = {name: tensor.clone() for name, tensor in module.state_dict().items()}
-        module.load_state_dict(self._average)
-        try:
-            yield
-        finally:
-            module.load_state_dict(kept)
 
     # Validation, checkpoints, the end
     # ----------------------------------------------------------------------------------------------------------------
 
     def _validate(self) -> None:
-        if not self.accelerator.is_main_process:
+        main, together = self.accelerator.is_main_process, self.model.parts
+        if not main and not together:
             return
-        self.backbone.trainable().eval()
-        with self._averaged_weights():
+        self.model.module.eval()
+        with self.model.holding(self._average):
             scored = validate(self.backbone, self.data)
-            self._judge(scored)
+            better = main and self._judge(scored)
+            if self._agreed(better) if together else better:
+                self._export(BEST)
+        if better:
+            self.folder.note(held_out=keep_pictures(self.folder.path, scored))
 
-    def _judge(self, scored: list[Scored]) -> None:
+    def _judge(self, scored: list[Scored]) -> bool:
+        for each in scored:
+            self._count_broken(each.example.cell.source, each.example.broken)
         figures = summary(scored)
         step = self.state["done"]
         metric = self.recipe.validation.metric
@@ -249,26 +226,24 @@ class Trainer:
         self.state["stale"] = 0 if better else self.state["stale"] + 1
         if better:
             self.state["best"] = {"step": step, **figures}
-            self._keep_best(scored)
+        return better
 
-    def _keep_best(self, scored: list[Scored]) -> None:
-        made = self.folder.file(f"{BEST}.partial")
-        self.backbone.save(made)
-        replace_folder(made, self.folder.file(BEST))
-        self.folder.note(held_out=keep_pictures(self.folder.path, scored))
-
-    def _save(self, learner: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    def _save(self, optimizer: torch.optim.Optimizer) -> None:
         writes = self.accelerator.is_main_process
-        self.checkpoints.save(self.backbone, learner, optimizer, self._average, self.state, writes=writes)
+        self.checkpoints.save(self.model, optimizer, self._average, self.state, writes=writes)
         self.accelerator.wait_for_everyone()
 
     def _finish(self) -> None:
-        if not self.accelerator.is_main_process:
-            return
-        with self._averaged_weights():
-            made = self.folder.file("final.partial")
-            self.backbone.save(made)
-            replace_folder(made, self.folder.file("final"))
+        if self.accelerator.is_main_process or self.model.parts:
+            with self.model.holding(self._average):
+                self._export("final")
+
+    def _export(self, name: str) -> None:
+        writes = self.accelerator.is_main_process
+        made = self.folder.file(f"{name}.partial")
+        self.model.export(made, writes=writes)
+        if writes:
+            replace_folder(made, self.folder.file(name))
 
     def _patience_is_out(self) -> bool:
         patience = self.recipe.validation.patience
