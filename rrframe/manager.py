@@ -181,7 +181,7 @@ class Manager:
     def entry_of(self, cls: type) -> Entry | None:
         """The entry that announces ``cls``, if one does."""
         target = f"{cls.__module__}:{cls.__qualname__}"
-        return next((entry for entry in self.table().values() if entry.spec.target == target), None)
+        return next((entry for entry in self.entries() if entry.spec.target == target), None)
 
     # Observing
     # ----------------------------------------------------------------------------------------------------------------

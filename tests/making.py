@@ -11,6 +11,11 @@ import yaml
 from PIL import Image
 from skimage import data
 
+from rrframe.contracts.engine import Unit
+from rrframe.recipe import load_recipe
+from rrframe.synthesis.plan import write_listing
+from rrframe.synthesis.work import SynthesisWork
+
 CHAINS: dict[str, list[dict[str, Any]]] = {
     "haze": [{"use": "haze/scattering"}],
     "noise": [{"use": "noise/poisson-gaussian"}],
@@ -47,3 +52,18 @@ def recipe(path: Path, source: Path, **changes: Any) -> Path:
 def digests(run: Path) -> dict[str, str]:
     """The hash of every shard and manifest of a run."""
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted((run / "shards").glob("0*"))}
+
+
+def made(folder: Path, count: int = 8, **changes: Any) -> tuple[Path, Path]:
+    """A recipe of synthesis on small photographs and the run that it made, in this process: ten pairs a shard."""
+    source = photographs(folder / "photographs", count, side=48)
+    sink = {"use": "pairs/webdataset", "params": {"pairs_per_shard": 10, "image": {"format": "webp"}}}
+    path = recipe(folder / "pairs.yaml", source, **{"sink": sink, "variants": 3} | changes)
+    loaded = load_recipe(path).recipe
+    run = folder / "run"
+    (run / "shards").mkdir(parents=True)
+    write_listing(run, loaded.source.keys())
+    work = SynthesisWork(loaded, run)
+    for number in range(work.plan.shards):
+        work(Unit(number), lambda index: None)
+    return path, run

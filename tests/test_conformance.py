@@ -6,8 +6,12 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import tiny_models
+from making import made
 from networks import save_darkener, save_mixer
+from rrframe_datasets.webdataset import Shards
 
 from rrframe.imaging.codec import encode_png
 from rrframe.testing import conformance
@@ -25,6 +29,16 @@ for _index in range(-1, 4):  # so are frames of one pixel, one before the first 
     (_CLIP / str(_index)).write_bytes(encode_png(np.full((1, 1, 3), 90 + 30 * _index, np.uint8)))
 _MAPS = {"folder": _FOLDER.name, "suffix": ".npy"}
 
+_SIDES = Path(_FOLDER.name) / "pairs"
+for _index, _side in enumerate(("degraded", "clean")):
+    _files = [encode_png(np.full((9, 8 + pair, 3), 60 * pair + _index, np.uint8)) for pair in range(4)]
+    (_SIDES / _side / "noise").mkdir(parents=True)
+    for _pair, _file in enumerate(_files):
+        (_SIDES / _side / "noise" / f"{_pair}.png").write_bytes(_file)
+_TABLE = Path(_FOLDER.name) / "pairs.parquet"
+pq.write_table(pa.table({"degraded": _files, "clean": _files, "task": ["noise", "haze"] * 2}), _TABLE)
+_RECIPE, _RUN = made(Path(_FOLDER.name) / "made", count=2)
+
 _ELSEWHERE = "it needs spandrel, which cannot be imported here; tests/test_spandrel.py runs the checks where it can"
 
 test_conformance = conformance(
@@ -33,6 +47,10 @@ test_conformance = conformance(
     ("depth/transformers", {"model": str(_DEPTH)}),
     ("frames/beside", {"folder": str(_CLIP), "reach": 1}),
     ("lowlight/learned", {"weights": str(_DARKENER)}),
+    ("pairs/folder", {"path": str(_SIDES)}),
+    ("pairs/on-the-fly", {"recipe": str(_RECIPE)}),
+    ("pairs/parquet", {"path": str(_TABLE)}),
+    (Shards, {"path": str(_RUN)}),
     ("reflection/learned", {"weights": str(_MIXER)}),
     ("segments/file", _MAPS),
     ("segments/sam2", {"model": str(_SAM2), "points": 4, "least_score": 0.0, "least_stability": 0.0}),

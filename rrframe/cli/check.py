@@ -18,12 +18,19 @@ from rrframe.errors import RRFrameError, did_you_mean
 @click.command()
 @click.argument("names", nargs=-1, metavar="NAME|MODULE...")
 @click.option("-p", "--param", "params", multiple=True, metavar="KEY=VALUE", help="A param of the one component named.")
+@click.option("--kind", metavar="KIND", help="Which one is meant, where a name stands for two.")
 @click.option("--only", multiple=True, metavar="CHECK", help="Run this check alone; may be given again.")
 @click.option("--quick", is_flag=True, help="Fewer examples, and no other process.")
 @click.option("--seed", default=0, show_default=True, help="Of the choice of examples.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(
-    names: tuple[str, ...], params: tuple[str, ...], only: tuple[str, ...], quick: bool, seed: int, as_json: bool
+    names: tuple[str, ...],
+    params: tuple[str, ...],
+    kind: str | None,
+    only: tuple[str, ...],
+    quick: bool,
+    seed: int,
+    as_json: bool,
 ) -> int:
     """Check that components obey the laws of their kind.
 
@@ -46,9 +53,9 @@ def command(
     effort = replace(QUICK if quick else Effort(), seed=seed)
     given = dict(_param(text) for text in params)
     subjects = {
-        subject.name: subject
+        (subject.kind, subject.name): subject
         for name in names
-        for subject in subjects_named((name, given) if given else name, effort=effort)
+        for subject in subjects_named((name, given) if given else name, kind=kind, effort=effort)
     }
     trials = [Trial(subject) for subject in subjects.values()]
     _refuse_unknown(only, {name for trial in trials for name in trial.checks})

@@ -153,6 +153,10 @@ def _usage(described: dict[str, Any]) -> dict[str, str]:
     if kind in ("degradation", "effect"):
         given = "".join(f" -p '{param}={value}'" for param, value in required.items())
         usage["command"] = f"rrframe degrade photo.jpg degraded.png --op {name}{given} --severity 0.5 --seed 7"
+    elif kind == "dataset":
+        usage["command"] = (
+            f"rrframe run training/quickstart --set 'data.synthetic={_yaml(_use(name, required), flow=True)}'"
+        )
     elif kind in SynthesisRecipe.model_fields or kind in ("cue", "filter", "task"):
         (key, value), *_ = _placed(described, _use(name, required)).items()
         usage["command"] = f"rrframe run quickstart --set '{key}={_yaml(value, flow=True)}'"
@@ -170,6 +174,8 @@ def _placed(described: dict[str, Any], use: dict[str, Any]) -> dict[str, Any]:
         return {"chain": [use]}
     if kind == "filter":
         return {stage: [use] for stage in described["stages"]}
+    if kind == "dataset":
+        return {"data": {"synthetic": use}}
     if kind == "cue":
         return {"cues": {name.split("/")[0]: use}}
     if kind == "task":

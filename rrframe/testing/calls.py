@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from rrframe.contracts.component import Component
 from rrframe.contracts.cue import Cues
+from rrframe.contracts.dataset import Sample
 from rrframe.contracts.draw import Draws
 
 CLOSE = 1e-5
@@ -94,7 +95,9 @@ class Facts:
 
 
 def digest(value: Any) -> str:
-    """A hash of every byte of ``value``: tensors with their shape and type, arrays, models, containers of these."""
+    """A hash of every byte of ``value``: tensors with their shape and type, arrays, pairs, models, containers of
+    these.
+    """
     hasher = hashlib.sha256()
     for part in _parts(value):
         hasher.update(len(part).to_bytes(8, "little") + part)
@@ -112,6 +115,8 @@ def _parts(value: Any) -> Iterator[bytes]:
         yield repr(value).encode()
     elif isinstance(value, Cues):
         yield from _parts(value._maps)
+    elif isinstance(value, Sample):
+        yield from _parts(vars(value))
     elif isinstance(value, dict):
         for key in sorted(value):
             yield str(key).encode()

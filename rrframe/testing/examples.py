@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, Protocol
 
 from hypothesis import strategies as st
 
 from rrframe.contracts.backbone import Backbone
+from rrframe.contracts.component import Component
 from rrframe.contracts.cue import Cue, Cues
+from rrframe.contracts.dataset import Dataset, NotKept
 from rrframe.contracts.degradation import Degradation
 from rrframe.contracts.draw import Draw, Draws
 from rrframe.contracts.filter import Filter
@@ -25,6 +29,7 @@ from rrframe.testing.subjects import Subject
 
 _TINY = ((1, 1), (1, 7), (7, 1), (2, 2), (3, 2), (2, 5), (5, 5))
 _LARGE = 224
+_PAIRS = 3  # of a dataset: one may take a second to make
 _STEPS = 2  # of a restoration that takes steps: all have the same laws
 _SMALL = 8  # the shortest side that is not tiny: the law of tiny pictures alone goes below it
 
@@ -150,6 +155,33 @@ RESTORING = (
 )
 
 
+@dataclass(frozen=True)
+class Reading:
+    """A pair of a dataset."""
+
+    number: int
+
+    def calls(self, subject: Subject) -> list[Call]:
+        return [Call(subject.component, "read", (self.number,))]
+
+    def __str__(self) -> str:
+        return f"pair {self.number}"
+
+
+def readings(subject: Subject) -> list[Reading]:
+    """Some pairs, the first and the last among them; those that the dataset drops itself are passed over."""
+    return subject.once("readings", lambda: list(islice(_kept(subject.component), _PAIRS)))
+
+
+def _kept(dataset: Component) -> Iterator[Reading]:
+    assert isinstance(dataset, Dataset)
+    last = len(dataset.items()) - 1
+    for number in dict.fromkeys((0, last, *(last * part // 16 for part in (8, 4, 12, *range(16))))):
+        with suppress(NotKept):
+            dataset.read(number)
+            yield Reading(number)
+
+
 def task_of(backbone: Backbone) -> str:
     """A task that ``backbone`` takes."""
     tasks = backbone.capabilities.tasks
@@ -160,6 +192,8 @@ def examples_for(subject: Subject, *, greatest_batch: int = 1) -> st.SearchStrat
     """Situations for components of the subject's kind, on pictures of at least 8 x 8."""
     if subject.kind == "backbone":
         return st.sampled_from(RESTORING)
+    if subject.kind == "dataset":
+        return st.sampled_from(readings(subject))
     if subject.kind == "metric":
         return st.sampled_from(measuring_examples(subject))
     some = _some_pictures(greatest_batch)

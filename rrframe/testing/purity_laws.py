@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -15,7 +16,16 @@ from rrframe.testing.checks import Broken, NotApplicable, check, for_all, for_ea
 from rrframe.testing.component_laws import survives_its_params
 from rrframe.testing.declared_laws import reads_only_declared_cues
 from rrframe.testing.elsewhere import digests_elsewhere
-from rrframe.testing.examples import Degrading, Example, Judging, Looking, digests_of, examples_for, facts_of
+from rrframe.testing.examples import (
+    Degrading,
+    Example,
+    Judging,
+    Looking,
+    digests_of,
+    examples_for,
+    facts_of,
+    readings,
+)
 from rrframe.testing.measuring import measuring_examples
 from rrframe.testing.pictures import Picture
 from rrframe.testing.subjects import Subject
@@ -67,7 +77,7 @@ def leaves_global_state_alone(subject: Subject) -> None:
 
 @check(leaves_global_state_alone)
 def same_input_same_bytes(subject: Subject) -> None:
-    """The same picture, draw and cues give the same bytes, whatever the global generators hold."""
+    """The same picture, draw and cues, or number, give the same bytes, whatever the global generators hold."""
 
     def law(example: Example) -> None:
         with other_global_seeds(1):
@@ -115,13 +125,15 @@ def survives_pickling(subject: Subject) -> None:
 
 @check(survives_pickling)
 def same_bytes_in_another_process(subject: Subject) -> None:
-    """The same picture, draw and cues give the same bytes in another process, with one thread."""
+    """The same picture, draw and cues, or number, give the same bytes in another process, with one thread."""
     if not subject.effort.processes:
         raise NotApplicable("it starts a process, which was not wanted")
     if type(subject.component).__module__ == "__main__":
         raise NotApplicable("a class of __main__ cannot be sent to another process; put it in a module")
     texture = Picture(24, 33)
-    examples: list[Example] = [Looking(texture)] if subject.kind == "cue" else [Judging(texture, 0.1)]
+    examples: list[Any] = [Looking(texture)] if subject.kind == "cue" else [Judging(texture, 0.1)]
+    if subject.kind == "dataset":
+        examples = [*readings(subject)]
     if subject.kind == "metric":
         examples = [*measuring_examples(subject)]
     if subject.kind in ("degradation", "effect"):

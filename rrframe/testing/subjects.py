@@ -162,14 +162,20 @@ class Subject:
     def command(self, check: str) -> str:
         """The command that runs one check of this subject again."""
         words = ["rrframe", "check", self.name]
+        if sum(entry.spec.name == self.name for entry in get_manager().entries()) > 1:
+            words += ["--kind", self.kind]
         words += [word for key, value in self.params.items() for word in ("-p", f"{key}={json.dumps(value)}")]
         return shlex.join([*words, "--only", check, "--seed", str(self.effort.seed)])
 
 
 def subjects_named(
-    what: What, *, cues: Mapping[str, Provider] | None = None, effort: Effort | None = None
+    what: What,
+    *,
+    kind: str | None = None,
+    cues: Mapping[str, Provider] | None = None,
+    effort: Effort | None = None,
 ) -> list[Subject]:
-    """The components that ``what`` means, sorted by name.
+    """The components that ``what`` means, sorted by name; of ``kind`` alone, where it is given.
 
     Raises:
         RRFrameError: It means none.
@@ -183,9 +189,16 @@ def subjects_named(
         return [_of_class(type(what), what.params(), what._entry, common)]
     if isinstance(what, type):
         return [_of_class(what, params, None, common)]
-    found = _named(what, params, common)
+    found = [subject for subject in _named(what, params, common) if kind in (None, subject.kind)]
+    if not found:
+        raise RRFrameError(f"{what} is no {kind}", hint=f"rrframe plugins --kind {kind}")
     if params is not None and len(found) > 1:
-        raise RRFrameError(f"{what} is not one component, so params cannot be given for it")
+        one_name = len({subject.name for subject in found}) == 1
+        kinds = " and a ".join(subject.kind for subject in found)
+        raise RRFrameError(
+            f"{what} is not one component, so params cannot be given for it",
+            hint=f"it is a {kinds}: say which with --kind" if one_name else None,
+        )
     return sorted(found, key=lambda subject: subject.name)
 
 

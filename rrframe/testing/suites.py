@@ -10,6 +10,7 @@ from rrframe.testing import (
     backbone_training_laws,
     batch_laws,
     cue_laws,
+    dataset_laws,
     declared_laws,
     degradation_laws,
     filter_laws,
@@ -88,6 +89,18 @@ _SUITES = {
     "backbone": _BACKBONE,
     "degradation": _DEGRADATION,
     "effect": _DEGRADATION,
+    "dataset": (
+        *_COMPONENT,
+        dataset_laws.lists_pairs,
+        dataset_laws.lists_the_same_again,
+        dataset_laws.tasks_are_known,
+        dataset_laws.gives_pairs,
+        purity_laws.leaves_global_state_alone,
+        purity_laws.same_input_same_bytes,
+        purity_laws.keeps_no_state,
+        purity_laws.survives_pickling,
+        purity_laws.same_bytes_in_another_process,
+    ),
     "cue": (*_COMPONENT, purity_laws.runs, cue_laws.gives_a_map, cue_laws.works_on_tiny_pictures, *_PURITY, *_BATCH),
     "filter": (
         *_COMPONENT,
@@ -105,7 +118,7 @@ _SUITES = {
 def checks_for(component: Any) -> Iterator[Check]:
     """The checks for ``component``: an instance, a class, or a ``Subject``; calling one with a ``Subject`` runs it.
 
-    Backbones, degradations, effects, cues, filters and metrics have theirs; of other kinds only the
+    Backbones, datasets, degradations, effects, cues, filters and metrics have theirs; of other kinds only the
     announcement is checked.
     """
     yield from _SUITES.get(component.kind, (is_announced,))

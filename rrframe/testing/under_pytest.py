@@ -40,11 +40,12 @@ def conformance(
     """
     import pytest
 
-    subjects = {subject.name: subject for one in what for subject in subjects_named(one, cues=cues, effort=effort)}
-    unknown = sorted(set(expected_failures or {}) - set(subjects))
+    found = [subject for one in what for subject in subjects_named(one, cues=cues, effort=effort)]
+    subjects = {(subject.kind, subject.name): subject for subject in found}  # a name may stand in two kinds
+    unknown = sorted(set(expected_failures or {}) - {name for _, name in subjects})
     if unknown:
         raise RRFrameError(f"expected_failures names {unknown[0]!r}, which is not checked here")
-    trials = [Trial(subject, (expected_failures or {}).get(name)) for name, subject in subjects.items()]
+    trials = [Trial(subject, (expected_failures or {}).get(name)) for (_, name), subject in subjects.items()]
     cases = [
         pytest.param(trial, check, id=f"{trial.subject.name}-{check}") for trial in trials for check in trial.checks
     ]
