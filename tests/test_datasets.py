@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import json
 import pickle
 import threading
 from collections.abc import Iterator
@@ -18,21 +19,22 @@ import pytest
 import torch
 import yaml
 from bad_files import write_bad_files
-from making import CHAINS, photographs
+from conftest import Cli
+from making import CHAINS, made, photographs
 from making import recipe as synthesis_recipe
 from PIL import Image
+from pydantic import PrivateAttr
 
 import rrframe
-from rrframe import Dataset, Item, RRFrameError
+from rrframe import Dataset, Item, RRFrameError, Sample
 from rrframe.contracts.component import create
 from rrframe.contracts.dataset import NotKept
 from rrframe.contracts.draw import Noise
-from rrframe.contracts.engine import Unit
 from rrframe.imaging.codec import encode_png
 from rrframe.pairs.listing import Listing
 from rrframe.recipe import load_recipe
-from rrframe.synthesis.plan import write_listing
-from rrframe.synthesis.work import SynthesisWork
+from rrframe.testing import Trial, subjects_named
+from rrframe.testing.subjects import QUICK
 from rrframe.training.data import Batch, TrainingData
 
 TASKS = sorted(CHAINS)
@@ -43,21 +45,6 @@ def dataset(name: str, **params: Any) -> Dataset:
     found = create(name, params, kinds=("dataset",))
     assert isinstance(found, Dataset)
     return found
-
-
-def made(folder: Path, count: int = 8, **changes: Any) -> tuple[Path, Path]:
-    """A recipe of synthesis on small photographs and the run that it made, in this process: ten pairs a shard."""
-    source = photographs(folder / "photographs", count, side=48)
-    sink = {"use": "pairs/webdataset", "params": {"pairs_per_shard": 10, "image": {"format": "webp"}}}
-    path = synthesis_recipe(folder / "pairs.yaml", source, **{"sink": sink, "variants": 3} | changes)
-    recipe = load_recipe(path).recipe
-    run = folder / "run"
-    (run / "shards").mkdir(parents=True)
-    write_listing(run, recipe.source.keys())
-    work = SynthesisWork(recipe, run)
-    for number in range(work.plan.shards):
-        work(Unit(number), lambda index: None)
-    return path, run
 
 
 @pytest.fixture(scope="module")
@@ -385,7 +372,7 @@ def test_sixteen_bits_stay_sixteen(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_task_is_refused(tmp_path: Path) -> None:
-    root = folder_of(tmp_path, "degraded/hase/a.png", "clean/hase/a.png")
+    root = folder_of(tmp_path, *(f"{side}/hase/{name}.png" for side in ("degraded", "clean") for name in "abc"))
     with pytest.raises(RRFrameError, match=r"data\.made has pairs of 'hase', which is no task") as error:
         training(tmp_path / "t.yaml", {"made": used("pairs/folder", path=str(root))})
     assert "did you mean haze" in error.value.hint
@@ -523,3 +510,114 @@ def test_a_hundred_thousand_pairs_are_listed_in_few_bytes(tmp_path: Path) -> Non
     found = dataset("pairs/webdataset", path=str(tmp_path))
     assert len(found.items()) == rows
     assert len(pickle.dumps(found)) < 90 * rows
+
+
+# Their laws
+# ----------------------------------------------------------------------------------------------------------------------
+
+
+class Grey(Dataset):
+    """Three pairs of one grey each."""
+
+    tasks: tuple[str, ...] = ("haze", "noise", "haze")
+    keys: tuple[str, ...] = ("a", "b", "c")
+
+    def items(self) -> list[Item]:
+        return [Item(key, task, key) for key, task in zip(self.keys, self.tasks, strict=True)]
+
+    def read(self, number: int) -> Sample:
+        return Sample(np.full((4, 5, 3), 80 + number, np.uint8), np.full((4, 5, 3), 90, np.uint8))
+
+
+class Restless(Grey):
+    """Another picture each time."""
+
+    def read(self, number: int) -> Sample:
+        return Sample(np.random.randint(0, 255, (4, 5, 3), np.uint8), np.zeros((4, 5, 3), np.uint8))
+
+
+class Forgetful(Grey):
+    """A list that grows."""
+
+    _calls: int = PrivateAttr(0)
+
+    def items(self) -> list[Item]:
+        self._calls += 1
+        return super().items() * 1 + [Item(f"more {call}", "haze", "x") for call in range(self._calls)]
+
+
+class Floating(Grey):
+    """Pairs of numbers in [0, 1]."""
+
+    def read(self, number: int) -> Sample:
+        return Sample(np.zeros((4, 5, 3), np.float32), np.zeros((4, 5, 3), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("what", "law", "said"),
+    [
+        ((Grey, {}), "", ""),
+        ((Grey, {"keys": ["a", "b", "a"]}), "lists-pairs", "2 items have the key 'a'"),
+        ((Grey, {"keys": [], "tasks": []}), "lists-pairs", "an empty list"),
+        ((Grey, {"tasks": ["haze", "nosie", "haze"]}), "tasks-are-known", "'nosie' is no task; did you mean noise"),
+        ((Forgetful, {}), "lists-the-same-again", "the list at the second call is another"),
+        ((Floating, {}), "gives-pairs", "neither uint8 nor uint16"),
+        ((Restless, {}), "leaves-global-state-alone", "read changes"),
+    ],
+)
+def test_broken_laws_are_found(what: Any, law: str, said: str) -> None:
+    (subject,) = subjects_named(what, effort=QUICK)
+    failed = {outcome.check.name: outcome.reason for outcome in Trial(subject).outcomes() if outcome.status == "failed"}
+    assert set(failed) >= ({law} if law else set())
+    assert not law or said in failed[law]
+    assert bool(failed) == bool(law)
+
+
+def test_a_kind_tells_two_of_one_name_apart(run: tuple[Path, Path], rrframe_here: Cli) -> None:
+    params = ("-p", f"path={run[1]}", "--only", "lists-pairs")
+    done = rrframe_here("check", "pairs/webdataset", *params)
+    assert done.returncode == 2
+    assert "it is a sink and a dataset: say which with --kind" in done.stderr
+    done = rrframe_here("check", "pairs/webdataset", "--kind", "dataset", *params)
+    assert done.returncode == 0, done.stderr
+    assert "1 passed" in done.stdout
+
+
+def test_info_shows_where_a_dataset_stands(rrframe_here: Cli) -> None:
+    said = rrframe_here("info", "pairs/parquet").stdout
+    assert "data:\n    synthetic:\n      use: pairs/parquet" in said
+    assert "--set 'data.synthetic={use: pairs/parquet, params: {path: <string>}}'" in said
+
+
+# Training on them
+# ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_readers_are_sent_no_network_and_read_the_same(run: tuple[Path, Path], tmp_path: Path) -> None:
+    data = training(tmp_path / "t.yaml", {"made": used("pairs/webdataset", path=str(run[1]))})
+    _ = data.recipe.backbone.trainable()
+    before = data.example(0, 5, (32, 32))
+    sent = pickle.dumps(data)
+    assert len(sent) < 20_000
+    after = pickle.loads(sent).example(0, 5, (32, 32))
+    assert (before.key, before.seed) == (after.key, after.seed)
+    assert torch.equal(before.degraded, after.degraded)
+
+
+@pytest.mark.slow
+def test_training_on_the_fly_gives_the_losses_of_the_shards(
+    run: tuple[Path, Path], tmp_path: Path, rrframe_here: Cli
+) -> None:
+    """On shards read by the process itself, and on the fly in a worker of its own."""
+    recipe, shards = run
+    losses = []
+    for name, data, workers in (
+        ("shards", used("pairs/webdataset", path=str(shards)), 0),
+        ("flying", used("pairs/on-the-fly", recipe=str(recipe)), 1),
+    ):
+        training(tmp_path / f"{name}.yaml", {"made": data}, workers=workers)
+        done = rrframe_here("run", tmp_path / f"{name}.yaml", "--out", name)
+        assert done.returncode == 0, done.stderr
+        losses.append([json.loads(line)["loss"] for line in (tmp_path / name / "steps.jsonl").read_text().splitlines()])
+    assert losses[0] == losses[1]
+    assert len(losses[0]) == 3

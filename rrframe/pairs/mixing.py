@@ -5,10 +5,10 @@ function of the place.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from functools import lru_cache
-from typing import NamedTuple
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -75,7 +75,13 @@ class Mixer:
         self.block = LARGEST_BLOCK // smallest * smallest if changing else smallest
         self._counts = self._blocks(math.ceil(over / self.block) if changing else 0)
         self._before = np.concatenate([np.zeros_like(self._counts[:1]), self._counts.cumsum(0)])
-        self._shuffled = lru_cache(maxsize=2 * len(self.cells) + 8)(Shuffle)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_shuffled"}
+
+    @cached_property
+    def _shuffled(self) -> Callable[[Key, int], Shuffle]:
+        return lru_cache(maxsize=2 * len(self.cells) + 8)(Shuffle)  # each process has its own
 
     def __getitem__(self, place: int) -> Place:
         """What stands at ``place``, from 0."""

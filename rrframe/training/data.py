@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from heapq import nsmallest
 from typing import Any
 
 import cv2
@@ -89,7 +90,6 @@ class TrainingData:
         for name, dataset in recipe.data.items():
             with attributed(dataset, f"listing data.{name}"):
                 self._items[name] = dataset.items()
-            self._check_tasks(name)
         held_out = self._held_out_pictures()
         self.held_out: list[tuple[str, int]] = []
         """Source and number of the pairs that are never trained on."""
@@ -100,7 +100,12 @@ class TrainingData:
                     self.held_out.append((name, number))
                 else:
                     self._cells[Cell(name, item.task)].append(number)
+        self._check_tasks()
         self._check_weights()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Workers read pairs, and are not sent the network."""
+        return {**vars(self), "recipe": self.recipe.model_copy(update={"backbone": None})}
 
     @property
     def sizes(self) -> dict[Cell, int]:
@@ -230,7 +235,7 @@ class TrainingData:
     # ----------------------------------------------------------------------------------------------------------------
 
     def _held_out_pictures(self) -> set[str]:
-        pictures = sorted({item.picture for items in self._items.values() for item in items})
+        pictures = {item.picture for items in self._items.values() for item in items}
         count = max(1, round(self.recipe.validation.share * len(pictures)))
         if count >= len(pictures):
             raise RRFrameError(
@@ -238,12 +243,12 @@ class TrainingData:
                 path="data",
                 hint="give pairs of more pictures",
             )
-        return set(sorted(pictures, key=lambda picture: self._key.child("held out", picture).seed)[:count])
+        return set(nsmallest(count, pictures, key=lambda picture: (self._key.child("held out", picture).seed, picture)))
 
-    def _check_tasks(self, source: str) -> None:
+    def _check_tasks(self) -> None:
         """Refuses what is no task: the name of some other folder, say."""
         known = get_manager().table("task")
-        for task in dict.fromkeys(item.task for item in self._items[source]):
+        for source, task in sorted({*self._cells, *self._held_out_cells}):
             if task not in known:
                 raise RRFrameError(
                     f"data.{source} has pairs of {task!r}, which is no task",
