@@ -31,6 +31,7 @@ COMMANDS = {
     "restore": ("restore", "Restore photographs."),
     "run": ("run", "Run a recipe, or continue a run."),
     "schema": ("schema", "Print the JSON Schema of recipes, installed plugins included."),
+    "study": ("study", "Analyse rankings by people."),
     "validate": ("validate", "Check a recipe and report every error in it."),
 }
 _ATTRIBUTES = {"cp": "copy_command"}  # where a module holds two commands

@@ -1,0 +1,261 @@
+"""The scores of RealIR-Bench, an image at a time, and their averages, each named and with the counts behind it.
+
+RS, the restoration score, is the judge's severity of the restored image less that of the degraded one (1 extreme to
+5 none, so -4 to 4); LPS is LPIPS between the two; FS = 0.2 RS (1 - LPS). arXiv 2603.25502.
+
+The released evaluator lifts every negative RS to 0, which biases the mean up: a restorer that changes nothing and a
+judge that errs by one now and then score above 0. The signed scores are not lifted, and stand beside.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rrframe.evaluation.answers import BEST, WORST
+
+FS_WEIGHT = 0.2
+
+
+def restoration_score(degraded: float, restored: float, *, clamp: bool = True) -> float:
+    """RS: how much less severe the degradation is in the restored image.
+
+    Args:
+        degraded: The judge's severity of the input, 1 (extreme) to 5 (none).
+        restored: The same of the output.
+        clamp: Lift what is negative to 0, as the released evaluator does.
+    """
+    difference = restored - degraded
+    return max(0.0, difference) if clamp else difference
+
+
+def final_score(rs: float, lps: float) -> float:
+    """FS = 0.2 RS (1 - LPS)."""
+    return FS_WEIGHT * rs * (1 - lps)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What is known of one image under one restorer.
+
+    Args:
+        image: Names the image.
+        task: The degradation that the judge was asked about.
+        degraded: The severity of the input, 1 to 5, or ``None`` where the judge gave none.
+        restored: The severity of the output, likewise.
+        lps: LPIPS between input and output, or ``None`` where there was no output to compare.
+        reason: Why something is missing.
+    """
+
+    image: str
+    task: str
+    degraded: float | None
+    restored: float | None
+    lps: float | None
+    reason: str = ""
+
+    @property
+    def status(self) -> str:
+        """``scored``, or ``failed`` where a severity or LPS is missing."""
+        return "failed" if None in (self.degraded, self.restored, self.lps) else "scored"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A score of an image.
+
+    Args:
+        name: What tables call it.
+        of: The score from the severities of input and output and from LPS. It rises or falls with each throughout.
+        needs: Which of them it reads.
+        higher_is_better: The direction.
+    """
+
+    name: str
+    of: Callable[[float, float, float], float]
+    needs: tuple[str, ...] = ("degraded", "restored", "lps")
+    higher_is_better: bool = True
+
+    def value(self, row: Judged) -> float | None:
+        """The score, or ``None`` where what it needs is missing."""
+        if any(getattr(row, name) is None for name in self.needs):
+            return None
+        return self.of(row.degraded or 0.0, row.restored or 0.0, row.lps or 0.0)
+
+    def bounds(self, row: Judged) -> tuple[float, float]:
+        """The least and the greatest value over all that the missing parts can be: severities from 1 to 5, and an LPS
+        from 0 to 1, in which LPIPS of photographs lies.
+        """
+        degraded, restored = _ends(row.degraded, WORST, BEST), _ends(row.restored, WORST, BEST)
+        distances = _ends(row.lps, 0, 1)
+        values = [self.of(one, other, distance) for one in degraded for other in restored for distance in distances]
+        return min(values), max(values)
+
+
+def measures(*, clamp: bool = True) -> tuple[Measure, ...]:
+    """RS, LPS and FS; with ``clamp`` RS and FS as the released evaluator has them, and the signed ones beside."""
+    severities = ("degraded", "restored")
+    lps = Measure("LPS", lambda degraded, restored, lps: lps, ("lps",), higher_is_better=False)
+    mark = " signed" if clamp else ""
+    signed_rs = Measure(f"RS{mark}", lambda degraded, restored, lps: restored - degraded, severities)
+    signed_fs = Measure(f"FS{mark}", lambda degraded, restored, lps: final_score(restored - degraded, lps))
+    if not clamp:
+        return (signed_rs, lps, signed_fs)
+    rs = Measure("RS", lambda degraded, restored, lps: restoration_score(degraded, restored), severities)
+    fs = Measure("FS", lambda degraded, restored, lps: final_score(restoration_score(degraded, restored), lps))
+    return (rs, signed_rs, lps, fs, signed_fs)
+
+
+@dataclass(frozen=True)
+class Mean:
+    """An average with the counts behind it.
+
+    Args:
+        value: The mean over what was scored; ``None`` if nothing was.
+        of: What it is a mean over: ``images`` or ``tasks``.
+        asked: How many there were to score.
+        scored: How many of them have a value.
+        low: The mean over all that were asked if each that is missing had done its worst.
+        high: The same if each had done its best.
+        images_asked: Images behind it, and
+        images_scored: how many of these have a value.
+    """
+
+    value: float | None
+    of: str
+    asked: int
+    scored: int
+    low: float
+    high: float
+    images_asked: int
+    images_scored: int
+
+    @property
+    def failed(self) -> int:
+        return self.asked - self.scored
+
+    @property
+    def complete(self) -> bool:
+        return self.images_scored == self.images_asked
+
+    @property
+    def label(self) -> str:
+        """What must stand beside the number: ``mean over 462 of 464 images asked``."""
+        if self.of == "images":
+            return f"mean over {_part(self.scored, self.asked)} images{'' if self.complete else ' asked'}"
+        images = f"{_part(self.images_scored, self.images_asked)} images{'' if self.complete else ' asked'}"
+        return f"mean over {_part(self.scored, self.asked)} tasks, {images}"
+
+
+OVER_IMAGES = "mean over images"
+OVER_TASKS = "mean over tasks"
+
+
+def averages(rows: Iterable[Judged], *, clamp: bool = True) -> dict[str, dict[str, Mean]]:
+    """Every average of every measure: of each task by its name, ``mean over images`` (each image counts the same), and
+    ``mean over tasks`` (each task counts the same, and tasks with no image scored are left out).
+    """
+    rows = list(rows)
+    tasks: dict[str, list[Judged]] = {}
+    for row in rows:
+        tasks.setdefault(row.task, []).append(row)
+    for name in tasks:
+        if name in (OVER_IMAGES, OVER_TASKS):
+            raise ValueError(f"no task can be called {name!r}")
+    asked = measures(clamp=clamp)
+    found = {task: {measure.name: _over_images(measure, inside) for measure in asked} for task, inside in tasks.items()}
+    if rows:
+        over_tasks = {measure.name: _over_tasks([found[task][measure.name] for task in tasks]) for measure in asked}
+        found[OVER_IMAGES] = {measure.name: _over_images(measure, rows) for measure in asked}
+        found[OVER_TASKS] = over_tasks
+    return found
+
+
+def from_averages(rs: float, lps: float) -> float:
+    """FS of averages, 0.2 RS (1 - LPS) with RS and LPS themselves means. It is no mean of FS; the averages of FS that
+    arXiv 2603.25502 prints equal it.
+    """
+    return final_score(rs, lps)
+
+
+@dataclass(frozen=True)
+class Recomputed:
+    """The published average FS of a model beside what its published parts give.
+
+    Args:
+        model: Whose.
+        published: The average as printed.
+        over_tasks: The mean of the scores printed for its tasks.
+        of_averages: FS of the averages printed for RS and LPS.
+        over_tasks_agrees: Whether rounding can explain the difference, and
+        of_averages_agrees: the same of the other.
+    """
+
+    model: str
+    published: float
+    over_tasks: float
+    of_averages: float
+    over_tasks_agrees: bool
+    of_averages_agrees: bool
+
+
+def recompute(
+    fs: Mapping[str, Mapping[str, float]], rs: Mapping[str, float], lps: Mapping[str, float]
+) -> list[Recomputed]:
+    """Compute every model's average FS again from what is printed, to three decimals, beside it.
+
+    Args:
+        fs: The FS of each model by task, and under ``average``.
+        rs: The average RS of each model.
+        lps: The average LPS of each model.
+    """
+    half = 0.0005
+    found = []
+    for model, printed in fs.items():
+        tasks = [value for task, value in printed.items() if task != "average"]
+        over_tasks = math.fsum(tasks) / len(tasks)
+        ends = [final_score(rs[model] + one * half, lps[model] + other * half) for one in (-1, 1) for other in (-1, 1)]
+        published = printed["average"]
+        tolerance = half + 1e-9  # of the printed average itself
+        found.append(
+            Recomputed(
+                model,
+                published,
+                over_tasks,
+                from_averages(rs[model], lps[model]),
+                abs(over_tasks - published) <= half + tolerance,
+                min(ends) - tolerance <= published <= max(ends) + tolerance,
+            )
+        )
+    return found
+
+
+def _over_images(measure: Measure, rows: Sequence[Judged]) -> Mean:
+    values = [value for row in rows if (value := measure.value(row)) is not None]
+    ends = [measure.bounds(row) for row in rows]
+    low, high = (math.fsum(side) / len(rows) for side in zip(*ends, strict=True))
+    value = math.fsum(values) / len(values) if values else None
+    return Mean(value, "images", len(rows), len(values), low, high, len(rows), len(values))
+
+
+def _over_tasks(tasks: Sequence[Mean]) -> Mean:
+    values = [task.value for task in tasks if task.value is not None]
+    return Mean(
+        math.fsum(values) / len(values) if values else None,
+        "tasks",
+        len(tasks),
+        len(values),
+        math.fsum(task.low for task in tasks) / len(tasks),
+        math.fsum(task.high for task in tasks) / len(tasks),
+        sum(task.images_asked for task in tasks),
+        sum(task.images_scored for task in tasks),
+    )
+
+
+def _ends(value: float | None, low: float, high: float) -> tuple[float, ...]:
+    return (low, high) if value is None else (value,)
+
+
+def _part(some: int, all_: int) -> str:
+    return str(all_) if some == all_ else f"{some} of {all_}"

@@ -1,0 +1,123 @@
+"""The tables of a study, for the screen and for its page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rrframe.evaluation.statistics import Interval
+from rrframe.evaluation.study import Study
+from rrframe.pages.page import Page
+from rrframe.pages.pieces import Bars, Cell, Figures, Piece, Section, Table, Text
+
+_MOST_NAMED = 6
+
+
+def tables(study: Study) -> Iterator[Table]:
+    """The tables, in the order in which they are read."""
+    level = f"{100 * study.level:g} %"
+    rows: list[list[Cell]] = [
+        [
+            each.name,
+            each.label,
+            f"{100 * study.shares[each.name].value:.2f} %",
+            _ends(study.shares[each.name], "{:.2f}", 100),
+            f"{each.value:+.0f}",
+            _ends(study.strengths.elo[each.name], "{:+.0f}"),
+        ]
+        for each in study.standings
+    ]
+    yield Table("Models", ["Model", "Rank", "First places", f"{level} of it", "Elo", f"{level} of Elo"], rows, False)
+    pairs: list[list[Cell]] = []
+    for each in study.strengths.differences:
+        ahead = each.one if each.mean.value >= 0 else each.other
+        behind = each.other if ahead == each.one else each.one
+        sign = 1 if ahead == each.one else -1
+        gap = Interval(abs(each.mean.value), *_turned(each.mean, sign), each.mean.level, each.mean.count)
+        verdict = "holds" if each.holds else "inside the noise"
+        pairs.append(
+            [f"{ahead} over {behind}", f"{gap.value:.0f}", _ends(gap, "{:+.0f}"), _p(each.adjusted_p), verdict]
+        )
+    yield Table("Differences", ["Pair", "Elo", f"{level} of it", "p, adjusted", "Verdict"], pairs, False)
+    if study.correlations:
+        found: list[list[Cell]] = [
+            [each.name, f"{each.value.value:.4f}", _ends(each.value, "{:.4f}"), _p(each.p)]
+            for each in study.correlations
+        ]
+        yield Table("Metric against people", ["Coefficient", "Value", f"{level} of it", "p"], found, False)
+
+
+def remarks(study: Study) -> Iterator[str]:
+    """What has to be known of the numbers, a sentence or two each."""
+    noise = study.noise
+    if noise:
+        named = ", ".join(f"{one} and {other}" for one, other in noise[:_MOST_NAMED])
+        more = f" and {len(noise) - _MOST_NAMED} more" if len(noise) > _MOST_NAMED else ""
+        yield f"Inside the noise, so not ranked: {named}{more}."
+    if study.images < 2:
+        yield "All votes are on one image, so nothing can be said of other images, and there are no intervals."
+    agreed = study.agreement
+    if agreed.alpha is None:
+        yield "No two people judged the same models on the same image, so nothing is known of how far they agree."
+    else:
+        w = f"; Kendall's W {agreed.w:.2f} over {agreed.images} images" if agreed.w is not None else ""
+        yield (
+            f"Agreement: Krippendorff's alpha {agreed.alpha:.2f} over {agreed.pairs} pairs that two people or more "
+            f"judged (1 is full, 0 is chance){w}."
+        )
+    if study.sides:
+        sides = study.sides
+        yield (
+            f"Sides: the left won {100 * sides.share:.1f} % of {sides.left + sides.right} decided votes; the strengths "
+            f"alone predict {100 * sides.expected:.1f} % (p = {_p(sides.p)})."
+        )
+    if study.judged and not study.correlations:
+        yield "The metric or the people say the same of everything, so no correlation is defined."
+    if study.scored < study.judged:
+        yield f"The metric has a score for {study.scored} of the {study.judged} results that people judged."
+
+
+def write_page(study: Study, path: Path) -> Path:
+    """Write the page of the study to ``path`` and give its path."""
+    first, *rest = tables(study)
+    figures: dict[str, Cell] = {
+        "ballots": study.ballots,
+        "pairs": study.pairs,
+        "ties": study.ties,
+        "images": study.images,
+        "people": study.raters,
+    }
+    shares = {each.name: [round(100 * study.shares[each.name].value, 2)] for each in study.standings}
+    explained = (
+        "Ranks span what the data allow: models whose difference is inside the noise share them. Elo is the strength "
+        "of Bradley and Terry with Davidson's ties, 400 points being odds of 10 to 1. Intervals come from resampling "
+        "images."
+    )
+    sections = [
+        Section("Models", [Figures(figures), first, Text(explained, "quiet"), Bars(["% of first places"], shares)]),
+        Section("What holds", [*(Text(remark) for remark in remarks(study)), *_first(rest)]),
+    ]
+    if len(rest) > 1:
+        sections.append(Section("Metric against people", [rest[1]]))
+    intro = f"{study.raters} people, {study.images} images, {len(study.standings)} models."
+    return Page("Human study", sections, intro).write(path)
+
+
+def _first(rest: list[Table]) -> list[Piece]:
+    return [rest[0]] if rest else []
+
+
+def _turned(mean: Interval, sign: int) -> tuple[float | None, float | None]:
+    if mean.low is None or mean.high is None:
+        return None, None
+    return (mean.low, mean.high) if sign > 0 else (-mean.high, -mean.low)
+
+
+def _ends(interval: Interval, form: str, scale: float = 1) -> str:
+    if interval.low is None or interval.high is None:
+        return "not known"
+    return f"{form.format(scale * interval.low)} to {form.format(scale * interval.high)}"
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
