@@ -18,7 +18,7 @@ _SLOTS = 512  # tokens of T5
 _SIZES = ((672, 1568), (688, 1504), (720, 1456), (752, 1392), (800, 1328), (832, 1248), (880, 1184), (944, 1104))
 PREFERRED = sorted({*_SIZES, (1024, 1024), *((width, height) for height, width in _SIZES)})
 """The heights and widths that it was trained at."""
-_TRANSFORMER = {
+_TRANSFORMER: dict[sizes.Preset, dict[str, Any]] = {
     "full": {"guidance_embeds": True},
     "tiny": {
         "guidance_embeds": True,
@@ -31,7 +31,7 @@ _TRANSFORMER = {
         "pooled_projection_dim": 16,
     },
 }
-_CLIP = {
+_CLIP: dict[sizes.Preset, dict[str, Any]] = {
     "full": {
         "vocab_size": 49408,
         "hidden_size": 768,
@@ -49,7 +49,7 @@ _CLIP = {
         "projection_dim": 16,
     },
 }
-_T5 = {
+_T5: dict[sizes.Preset, dict[str, Any]] = {
     "full": {"d_model": 4096, "d_ff": 10240, "d_kv": 64, "num_layers": 24, "num_heads": 64},
     "tiny": {"d_model": 32, "d_ff": 64, "d_kv": 16, "num_layers": 2, "num_heads": 2},
 }

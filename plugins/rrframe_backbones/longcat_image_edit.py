@@ -27,7 +27,7 @@ _PICTURE, _AFTER = "<|vision_start|>{}<|vision_end|>", "<|im_end|>\n<|im_start|>
 _APOSTROPHE = re.compile(r"(?<=[a-zA-Z])'(?=[a-zA-Z])")
 _QUOTED = re.compile(r"""('[^']*'|"[^"]*"|‘[^‘’]*’|“[^“”]*”)""")
 _SQUARE = 28  # pixels of a side of what becomes a token
-_TRANSFORMER = {
+_TRANSFORMER: dict[sizes.Preset, dict[str, Any]] = {
     "full": {"num_layers": 10, "num_single_layers": 20},
     "tiny": {
         "num_layers": 1,

@@ -13,6 +13,7 @@ from rrframe_backbones import qwen_vl
 from rrframe_backbones.editing.editor import Conditioning
 from rrframe_backbones.editing.latents import packed, unpacked
 from rrframe_backbones.editing.released import ReleasedEditor
+from rrframe_backbones.step1x.sizes import Preset
 
 SLOTS = 512
 """Tokens of prompt and picture, of which those that are used are attended to."""
@@ -22,10 +23,10 @@ Describe the key features of the input image (color, shape, size, texture, objec
 """  # noqa: E501, the weights know these very words
 """The hidden states of these words are dropped: 64 tokens of Qwen's vocabulary."""
 _PICTURE, _AFTER = "Picture 1: <|vision_start|>{}<|vision_end|>", "<|im_end|>\n<|im_start|>assistant\n"
-SEEN = {"full": 384 * 384, "tiny": 96 * 96}
+SEEN: dict[Preset, int] = {"full": 384 * 384, "tiny": 96 * 96}
 """How many pixels of the picture the language model sees."""
 _SIDE = 32
-_SCHEDULE = {
+_SCHEDULE: dict[str, Any] = {
     "use_dynamic_shifting": True,
     "base_shift": 0.5,
     "max_shift": 0.9,
@@ -33,7 +34,7 @@ _SCHEDULE = {
     "max_image_seq_len": 8192,
     "shift_terminal": 0.02,
 }
-_TRANSFORMER = {
+_TRANSFORMER: dict[Preset, dict[str, Any]] = {
     "full": {"zero_cond_t": True},
     "tiny": {
         "zero_cond_t": True,
@@ -44,7 +45,7 @@ _TRANSFORMER = {
         "joint_attention_dim": 32,
     },
 }
-_AUTOENCODER = {"full": {}, "tiny": {"base_dim": 8, "num_res_blocks": 1}}
+_AUTOENCODER: dict[Preset, dict[str, Any]] = {"full": {}, "tiny": {"base_dim": 8, "num_res_blocks": 1}}
 
 
 class QwenImageEdit(ReleasedEditor):

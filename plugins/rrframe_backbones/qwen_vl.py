@@ -14,7 +14,7 @@ from rrframe_backbones.step1x import sizes
 IMAGE = "<|image_pad|>"
 """The token that stands for a square of the picture."""
 _LONGEST = 200  # times as long as wide: its limit
-_SEEN = {"min_pixels": 56 * 56, "max_pixels": 3584 * 3584}  # as published
+_SEEN: dict[str, Any] = {"min_pixels": 56 * 56, "max_pixels": 3584 * 3584}  # as published
 
 
 def fresh(part: str, preset: sizes.Preset) -> Any:
