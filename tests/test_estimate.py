@@ -20,7 +20,7 @@ from rrframe.memory.checking import check_memory
 from rrframe.memory.footprint import Footprint, footprint
 from rrframe.memory.gpus import GIB, GPUS, find_gpu, smallest_for
 from rrframe.memory.tracing import kept_for_backward, on_meta, peak_of, repeated_blocks
-from rrframe.memory.ways import ways_to_restore, ways_to_train
+from rrframe.memory.ways import RESERVE, ways_to_restore, ways_to_train
 
 MIB = 2**20
 
@@ -239,14 +239,14 @@ def test_what_does_not_fit_is_refused_with_settings_that_do() -> None:
     backbone = nafnet(preset="small", device="cpu")
     needed = check_memory(backbone, 1024, 1024, 8, available=100 * GIB).total
     with pytest.raises(RRFrameError) as raised:
-        check_memory(backbone, 1024, 1024, 8, available=needed - 1)
+        check_memory(backbone, 1024, 1024, 8, available=needed - RESERVE - 1)
     error = raised.value
     assert "restoring with it takes about" in error.message
     assert "1024 x 1024, batch 8" in error.message
     assert error.component == "backbone/nafnet"
     settings = error.hint.split("; or ")
     assert len(settings) == 3
-    assert [each.partition(" (")[0] for each in settings] == ["dtype: bfloat16", "batch 1", "tiles of 768 x 768"]
+    assert [each.partition(" (")[0] for each in settings] == ["-p dtype=bfloat16", "--batch 1", "--tile 768"]
     assert backbone._network is None
 
 
@@ -254,13 +254,13 @@ def test_training_that_does_not_fit() -> None:
     backbone = nafnet(preset="small", device="cpu")
     needed = check_memory(backbone, 512, 512, 4, training="AdamW", available=100 * GIB).total
     with pytest.raises(RRFrameError, match=r"training it \(AdamW\) takes about") as raised:
-        check_memory(backbone, 512, 512, 4, training="AdamW", available=needed - 1)
+        check_memory(backbone, 512, 512, 4, training="AdamW", available=needed - RESERVE - 1)
     assert raised.value.hint.startswith("checkpointing (")
     assert raised.value.hint.count("; or ") == 2
     with pytest.raises(RRFrameError, match="no way to train is called 'SGD'"):
         check_memory(backbone, 512, 512, training="SGD")
     with pytest.raises(RRFrameError) as nothing:
-        check_memory(backbone, 512, 512, training="AdamW", available=GIB)
+        check_memory(backbone, 512, 512, training="AdamW", available=GIB // 100)
     assert "a larger card" in nothing.value.hint
 
 

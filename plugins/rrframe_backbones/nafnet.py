@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from rrframe import Backbone, Capabilities, Pairs, RRFrameError
 from rrframe.cards.cached import is_card
+from rrframe.contracts.accelerator import Accelerator
 from rrframe.contracts.backbone import is_saved
 from rrframe.contracts.weights import is_pickle, read_tensors
 from rrframe.errors import did_you_mean
@@ -59,6 +60,10 @@ class NAFNetRestorer(Backbone):
     """
 
     checked_with: ClassVar[dict[str, Any]] = {"preset": "tiny"}
+    accelerators: ClassVar[Mapping[str, Accelerator]] = {
+        **Backbone.accelerators,
+        "compiled": Accelerator({"compile": True}),
+    }
 
     preset: Literal["tiny", "small", "32", "64", "32-gopro", "64-gopro"] = "small"
     """Width and depth of a network that starts from nothing."""
@@ -74,6 +79,8 @@ class NAFNetRestorer(Backbone):
         "reflection",
     )
     """The tasks that it is told apart by. With none it takes any and treats all alike, as published weights do."""
+    compile: bool = False
+    """Compile the network at its first use of a size, which takes a minute or so."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -87,6 +94,12 @@ class NAFNetRestorer(Backbone):
             )
             layout = layout_of(tensors) or layout
         return NAFNet(layout, tasks=len(self.tasks))
+
+    def placed(self, network: nn.Module) -> nn.Module:
+        network = super().placed(network)
+        if self.compile and self.torch_device.type != "meta":
+            network.compile()
+        return network
 
     def encode(self, pairs: Pairs) -> dict[str, torch.Tensor]:
         numbers = torch.tensor([self._number(task) for task in pairs.tasks])

@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from rrframe.cli.bench_restore import restore
 from rrframe.synthesis.bench import Bench, Wanted, bench_synthesis
 from rrframe.synthesis.bench.beside import Beside
 from rrframe.synthesis.bench.page import check_page, write_page
@@ -21,6 +22,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.group()
 def command() -> None:
     """Measure speed and memory on this machine. Every figure comes from the call that prints it."""
+
+
+command.add_command(restore)
 
 
 @command.command()

@@ -61,6 +61,7 @@ def _tile(context: click.Context, parameter: click.Parameter, value: str) -> int
 )
 @click.option("--plan", "plan_only", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--strict", is_flag=True, help="Stop at the first picture that cannot be restored.")
+@click.option("--no-memory-check", is_flag=True, help="Load even if the estimate says that it does not fit.")
 @click.option("--overwrite", is_flag=True, help="Do all again, and replace files that are there.")
 def command(
     inputs: tuple[str, ...],
@@ -79,6 +80,7 @@ def command(
     format_name: str,
     plan_only: bool,
     strict: bool,
+    no_memory_check: bool,
     overwrite: bool,
 ) -> None:
     """Restore each INPUT: files, folders with all below them, and patterns such as 'trip/**/*.jpg'.
@@ -106,7 +108,9 @@ def command(
         console.print(f"{len(found)} picture{'s' if len(found) != 1 else ''}")
         return
     try:
-        summary = run_restoring(found, out, restorer, console, overwrite=overwrite, strict=strict)
+        summary = run_restoring(
+            found, out, restorer, console, overwrite=overwrite, strict=strict, check_memory=not no_memory_check
+        )
     except KeyboardInterrupt:
         console.print(escape(f"stopped; what is finished stays in {out}, and the same command continues"))
         raise

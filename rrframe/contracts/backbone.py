@@ -13,6 +13,7 @@ import torch
 from pydantic import PrivateAttr, model_validator
 from torch import nn
 
+from rrframe.contracts.accelerator import Accelerator
 from rrframe.contracts.component import Component
 from rrframe.contracts.draw import Noise
 from rrframe.contracts.freezing import parameters_named
@@ -76,9 +77,13 @@ class Backbone(Component):
 
     kind: ClassVar[str] = "backbone"
     memory_savers: ClassVar[Mapping[str, str]] = {}
-    """How to ask for the ways to restore of ``rrframe.memory.ways`` that it has, by how their names begin: such as
+    """How to ask for ways to restore of ``rrframe.memory.ways``, by how their names begin: such as
     ``{"weights in 8 bits": "-p weights=fp8"}``.
     """
+    pixels_param: ClassVar[str | None] = None
+    """The param that tells the pixels it restores at, where it brings every picture to a size of its own."""
+    accelerators: ClassVar[Mapping[str, Accelerator]] = {"bf16": Accelerator({"dtype": "bfloat16"})}
+    """What ``rrframe bench restore`` measures besides the params as they are, by name."""
 
     checkpoint: Path | None = None
     """A folder that ``save`` wrote, or published weights, or the name of a card that ``rrframe assets`` has fetched;
@@ -202,8 +207,13 @@ class Backbone(Component):
         return self._network
 
     def placed(self, network: nn.Module) -> nn.Module:
-        """``network`` on its device and in its dtype. Override it for one that does not lie on its device as a whole."""
+        """``network`` on its device and in its dtype. Override it for one that does not lie there as a whole."""
         return network.to(self.torch_device, self.torch_dtype)
+
+    @property
+    def saves_memory(self) -> str | None:
+        """The key in ``memory_savers`` of what its params ask for."""
+        return None
 
     @property
     def torch_device(self) -> torch.device:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -15,8 +16,9 @@ from rrframe.contracts.backbone import Backbone, saved_name
 from rrframe.contracts.component import attributed, create
 from rrframe.contracts.trying import restore_batch, tiling_of
 from rrframe.errors import RRFrameError, did_you_mean
-from rrframe.imaging.tiles import Tiling, Told
+from rrframe.imaging.tiles import Tiling, Told, fitting
 from rrframe.manager import get_manager
+from rrframe.memory.checking import TooLarge, check_memory
 
 _HEAD, _TAIL = 1 << 16, 1 << 20  # bytes of a file of weights that tell it from another
 
@@ -58,6 +60,30 @@ class Restorer:
             if getattr(asked, name) is not None and getattr(capabilities, name) is None:
                 raise self._wrong(f"it has no {name} to set", f"leave --{name} out")
         self.tiling: Tiling = tiling_of(backbone, asked.tile, asked.overlap)
+
+    def check_memory(self, sizes: Iterable[tuple[int, int]]) -> None:
+        """Refuse, before any weight is read, what the memory that is free cannot hold. What cannot be estimated passes.
+
+        Args:
+            sizes: Heights and widths of the pictures, in pixels.
+
+        Raises:
+            TooLarge: With the estimate, and settings that would fit.
+        """
+        pieces: Counter[tuple[int, int]] = Counter()
+        for height, width in sizes:
+            most = self.tiling.side or max(height, width)
+            pieces[min(height, most), min(width, most)] += self.tiling.count(height, width)
+        if not pieces:
+            return
+        together = {size: min(count, self.asked.batch or fitting(*size)) for size, count in pieces.items()}
+        size = max(together, key=lambda size: size[0] * size[1] * together[size])
+        try:
+            check_memory(self.backbone, *size, together[size])
+        except TooLarge:
+            raise
+        except RRFrameError:
+            return
 
     def load(self) -> None:
         """Read the weights now rather than at the first picture.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -88,6 +89,7 @@ def run_restoring(
     *,
     overwrite: bool = False,
     strict: bool = False,
+    check_memory: bool = True,
 ) -> Summary:
     """Restore ``inputs`` into ``out``, or continue there.
 
@@ -98,10 +100,11 @@ def run_restoring(
         console: Where to show how far it is.
         overwrite: Do all again, and replace what others put there.
         strict: Stop at the first picture that cannot be restored.
+        check_memory: Refuse what by the estimate cannot fit, before weights are read.
 
     Raises:
-        RRFrameError: Pictures were restored here in another way, another run is at work here, or the weights cannot be
-            read.
+        RRFrameError: Pictures were restored here in another way, another run is at work here, the weights do not fit or
+            cannot be read.
         RunFailed: The disk is full, or with ``strict`` a picture cannot be restored. Finished ones stay.
     """
     folder = RunFolder(out / KEPT)
@@ -109,7 +112,7 @@ def run_restoring(
         folder.path.mkdir(parents=True, exist_ok=True)
         with folder.claimed(0, 1):
             _adopt(folder, restorer, overwrite)
-            return _Restoring(inputs, out, folder, restorer, console, overwrite, strict).run()
+            return _Restoring(inputs, out, folder, restorer, console, overwrite, strict).run(check_memory)
 
 
 def _adopt(folder: RunFolder, restorer: Restorer, overwrite: bool) -> None:
@@ -154,7 +157,7 @@ class _Restoring:
         self.failed: list[Row] = []
         self.restored = self.before = 0
 
-    def run(self) -> Summary:
+    def run(self, check_memory: bool) -> Summary:
         began = time.monotonic()
         if self.overwrite:
             self.journal.clear()
@@ -169,6 +172,8 @@ class _Restoring:
         status = "failed"
         try:
             if missing:
+                if check_memory:
+                    self.restorer.check_memory(_sizes(missing))
                 self.restorer.load()
                 self._warn()
                 self._restore_all(missing)
@@ -328,6 +333,14 @@ def _done(journal: Journal, one: Input, out: Path) -> Row | None:
         return row if same and (out / row.output).stat().st_size == row.size else None
     except OSError:
         return None
+
+
+def _sizes(inputs: Sequence[Input]) -> Iterator[tuple[int, int]]:
+    """Heights and widths of those that can be read."""
+    for one in inputs:
+        with suppress(RRFrameError):
+            height, width, _ = measure(one.path)
+            yield height, width
 
 
 def _told(error: RRFrameError | MemoryError) -> RRFrameError:

@@ -13,6 +13,7 @@ from torch import nn
 
 from rrframe import Backbone, Capabilities, Pairs, RRFrameError
 from rrframe.cards.cached import located
+from rrframe.contracts.accelerator import Accelerator
 from rrframe.contracts.backbone import is_saved
 from rrframe.contracts.component import create
 from rrframe.contracts.draw import Noise
@@ -20,7 +21,7 @@ from rrframe_backbones.editing import latents as latent
 from rrframe_backbones.editing import sampling
 from rrframe_backbones.editing.making import quietly
 from rrframe_backbones.editing.sizes import fitted, resized
-from rrframe_backbones.editing.speed import Speed, apply, cached, stream
+from rrframe_backbones.editing.speed import ACCELERATORS, Speed, apply, cached, stream
 
 Conditioning = Mapping[str, torch.Tensor]
 """What a prompt and a picture tell the transformer; the first dimension of each tensor is the batch's."""
@@ -47,6 +48,8 @@ class FlowEditor(Backbone):
         "weights in 8 bits": "-p 'speed={fp8: true, offload: idle}'",
         "weights streamed": "-p 'speed={offload: group}'",
     }
+    pixels_param: ClassVar[str | None] = "pixels"
+    accelerators: ClassVar[Mapping[str, Accelerator]] = ACCELERATORS
 
     preset: Literal["full", "tiny"] = "full"
     """``full`` has the published sizes; ``tiny`` is never trained and has the same parts, small enough for a test."""
@@ -140,6 +143,14 @@ class FlowEditor(Backbone):
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(needs_prompt=True, steps=self.steps, guidance=self.guidance)
+
+    @property
+    def saves_memory(self) -> str | None:
+        if self.speed.offload == "group":
+            return "weights streamed"
+        if self.speed.offload == "idle":
+            return "weights in 8 bits" if self.speed.fp8 else "frozen networks on the CPU"
+        return None
 
     def encode(self, pairs: Pairs) -> dict[str, torch.Tensor]:
         size = self.size(*pairs.degraded.shape[-2:])
@@ -341,9 +352,11 @@ class FlowEditor(Backbone):
     @model_validator(mode="before")
     @classmethod
     def _preset_changes_defaults(cls, given: Any) -> Any:
-        if isinstance(given, Mapping) and given.get("preset") == "tiny":
-            return {**cls.tiny, **given}
-        return given
+        if not isinstance(given, Mapping):
+            return given
+        if given.get("device") == "meta":  # what has no content computes as it would without a speed
+            given = {**given, "speed": {}}
+        return {**cls.tiny, **given} if given.get("preset") == "tiny" else given
 
 
 def _tokens(latents: torch.Tensor) -> int:

@@ -12,6 +12,8 @@ from typing import Any, Literal
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
+from rrframe.contracts.accelerator import Accelerator
+
 
 class Speed(BaseModel):
     """How a transformer is made faster or smaller while it restores; by default not at all."""
@@ -22,7 +24,7 @@ class Speed(BaseModel):
     """What of a step is taken over from steps before: all but the first block where that one hardly changed, what a
     Taylor series foretells, or what the measured decay of Flux's residuals foretells.
     """
-    threshold: float = Field(0.08, gt=0, description="how much change the caches first-block and magcache let pass")
+    threshold: float = Field(0.08, ge=0, description="how much change the caches first-block and magcache let pass")
     attention: str | None = None
     """A kernel of diffusers, such as ``flash``, ``_flash_3``, ``sage`` or ``_native_cudnn``; torch's choice by
     default.
@@ -42,6 +44,21 @@ class Speed(BaseModel):
         return self.fp8 or self.compile or self.offload != "none"
 
 
+ACCELERATORS = {
+    "compiled": Accelerator({"speed": {"compile": True}}),
+    "first-block": Accelerator({"speed": {"cache": "first-block"}}, skips=True),
+    "taylorseer": Accelerator({"speed": {"cache": "taylorseer"}}, skips=True),
+    "magcache": Accelerator({"speed": {"cache": "magcache"}}, skips=True),
+    "fp8": Accelerator({"speed": {"fp8": True}}),
+    "offload": Accelerator({"speed": {"offload": "group"}}),
+    "offload-idle": Accelerator({"speed": {"offload": "idle"}}),
+    "cudnn": Accelerator({"speed": {"attention": "_native_cudnn"}}),
+    "flash-3": Accelerator({"speed": {"attention": "_flash_3"}}),
+    "sage": Accelerator({"speed": {"attention": "sage"}}),
+}
+"""What the bench measures of all that. Not bfloat16, in which editors compute anyway."""
+
+
 def apply(network: Any, speed: Speed, dtype: torch.dtype, device: torch.device) -> None:
     """Change ``network``, a model of diffusers, for good: all of ``speed`` but its cache.
 
@@ -49,7 +66,10 @@ def apply(network: Any, speed: Speed, dtype: torch.dtype, device: torch.device) 
         ValueError, RuntimeError, ImportError: diffusers has no such kernel, or it does not run here.
     """
     if speed.attention:
-        network.set_attention_backend(speed.attention)
+        from diffusers.models.attention_dispatch import attention_backend
+
+        with attention_backend():  # put back after, for diffusers makes it the choice of all networks from then on
+            network.set_attention_backend(speed.attention)
     if speed.fp8:
         network.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=dtype)
     if speed.offload == "group":
