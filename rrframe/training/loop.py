@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +26,7 @@ from rrframe.training import optimizers
 from rrframe.training.checkpoints import BEST, Checkpoints, replace_folder
 from rrframe.training.curves import Curves
 from rrframe.training.data import Batch, Example, TrainingData
+from rrframe.training.encoding import FOLDER, Encoder
 from rrframe.training.loading import batches, workers_for
 from rrframe.training.model import Model
 from rrframe.training.schedule import learning_rate, split
@@ -71,6 +72,7 @@ class Trainer:
         if newest is not None:
             self.state |= self.checkpoints.state(newest)
         self.model = Model(self.recipe, self.accelerator, newest and self.checkpoints.weights(newest))
+        self.encoder = Encoder(self.backbone, self.folder.file(FOLDER) if self.recipe.cache == "disk" else None)
         self._average = self._averaged(newest)
         stopped = False
         with self._interrupts, self._curves() as self.curves:
@@ -133,9 +135,7 @@ class Trainer:
         for turn, batch in enumerate(rounds):
             waits = turn + 1 < len(rounds)
             with self.accelerator.no_sync(learner) if waits else nullcontext():
-                with torch.no_grad():
-                    encoded = self.backbone.encode(batch.pairs)
-                each = learner(encoded, Noise(batch.seeds, self.backbone.torch_device))
+                each = learner(self.encoder(batch), Noise(batch.seeds, self.backbone.torch_device))
                 # The mean over the whole batch: processes are averaged, so each gives its sum over its own share.
                 self.accelerator.backward(each.sum() / pairs)
             losses.append(each.detach())
@@ -171,15 +171,15 @@ class Trainer:
         drawn = Counter[str](self.state["drawn"])
         for cell, broken in gather_object(mine):
             drawn[f"{cell.source}/{cell.task}"] += 1
-            self._count_broken(cell.source, broken)
+            for key, reason in broken:
+                self._count_broken(f"{cell.source}/{key}", reason)
         self.state["drawn"] = dict(sorted(drawn.items()))
 
-    def _count_broken(self, source: str, broken: Iterable[tuple[str, str]]) -> None:
-        for key, reason in broken:
-            pair = self.state["broken"].setdefault(f"{source}/{key}", {"reason": reason, "times": 0})
-            pair["times"] += 1
-            if pair["times"] == 1:
-                self.watch.say(f"step {self.state['done']}: {key} of data.{source} cannot be read: {reason}")
+    def _count_broken(self, name: str, reason: str) -> None:
+        pair = self.state["broken"].setdefault(name, {"reason": reason, "times": 0})
+        pair["times"] += 1
+        if pair["times"] == 1:
+            self.watch.say(f"step {self.state['done']}: {name} cannot be read: {reason}")
 
     # Averaged weights
     # ----------------------------------------------------------------------------------------------------------------
@@ -207,7 +207,9 @@ class Trainer:
             return
         self.model.module.eval()
         with self.model.holding(self._average):
-            scored = validate(self.backbone, self.data)
+            scored, unread = validate(self.backbone, self.data)
+            for name, reason in unread.items():
+                self._count_broken(name, reason)
             better = main and self._judge(scored)
             if self._agreed(better) if together else better:
                 self._export(BEST)
@@ -216,7 +218,8 @@ class Trainer:
 
     def _judge(self, scored: list[Scored]) -> bool:
         for each in scored:
-            self._count_broken(each.example.cell.source, each.example.broken)
+            for key, reason in each.example.broken:
+                self._count_broken(f"{each.example.cell.source}/{key}", reason)
         figures = summary(scored)
         step = self.state["done"]
         metric = self.recipe.validation.metric

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -11,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from safetensors import SafetensorError
 
 from rrframe.errors import RRFrameError
 from rrframe.manager import get_manager
@@ -24,6 +28,7 @@ from rrframe.training.planning import frozen_in
 from rrframe.training.report import REPORT, write_report
 from rrframe.training.schedule import split
 
+PARTIAL = ".partial"
 _EXTRA = "pip install 'rrframe[training]'"
 
 
@@ -64,12 +69,13 @@ def run_training(loaded: LoadedRecipe, folder: Path, console: Console) -> Traine
     data = TrainingData(recipe)
     _ = data.mixers  # tells what is missing before anything is written
     frozen = _frozen(recipe)
-    with disk_errors_told(folder):
+    with disk_errors_told(folder), _disk_errors_of_tensors():
         folder.mkdir(parents=True, exist_ok=True)
         with run.claimed(0, 1) if main else nullcontext():
             if main:
-                run.adopt(loaded.resolved, resolved_yaml(loaded), aside=("workers", "micro_batch"))
+                run.adopt(loaded.resolved, resolved_yaml(loaded), aside=("workers", "micro_batch", "parallel"))
                 run.note(frozen=frozen)
+                _sweep(folder)
             return _train(loaded.name, recipe, data, run, accelerator, console)
 
 
@@ -114,12 +120,31 @@ def _told(name: str, recipe: TrainingRecipe, run: RunFolder, trainer: Any, main:
     finally:
         state = trainer.state
         figures = {"steps": state["done"], "best": state["best"]}
+        _sweep(run.path)
         with _best_effort(status):
             run.log(status, **figures)
             counts = {"drawn": state["drawn"], "wanted": wanted(trainer.data, state["done"])}
             run.note(status=status, failure=failure, last=figures, broken=state["broken"], **counts)
             write_report(run.path)
         get_manager().notify("on_run_finished", run=RunFinished(run.path, "training", name, status, figures))
+
+
+def _sweep(folder: Path) -> None:
+    """Remove weights of which only a part was written, by a run that was killed or found the disk full."""
+    for partial in (*folder.glob(f"*{PARTIAL}"), *folder.glob(f"checkpoints/*{PARTIAL}")):
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def _disk_errors_of_tensors() -> Iterator[None]:
+    """Gives what the disk refused its own error again, which safetensors tells in words."""
+    try:
+        yield
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
 @contextmanager

@@ -62,21 +62,28 @@ class Scored:
     figures: Mapping[str, float]
 
 
-def validate(backbone: Backbone, data: TrainingData) -> list[Scored]:
+def validate(backbone: Backbone, data: TrainingData) -> tuple[list[Scored], dict[str, str]]:
     """Restore the pairs that are validated, one by one.
 
+    Returns:
+        The pairs with their figures; and those that could not be read, with the reason, where none could stand in.
+
     Raises:
-        RunFailed: What comes out is not finite, or several held-out pairs in a row cannot be read.
+        RunFailed: What comes out is not finite, or no held-out pair can be read.
     """
     size = data.size_of(0, 0)
-    return [_scored(backbone, _read(data, number, size)) for number in data.validated()]
-
-
-def _read(data: TrainingData, number: int, size: tuple[int, int]) -> Example:
-    try:
-        return data.held_out_example(number, size)
-    except RRFrameError as error:
-        raise RunFailed(f"validation: {error.message}", component=error.component, plugin=error.plugin) from error
+    scored: list[Scored] = []
+    unread: dict[str, str] = {}
+    for number in data.validated():
+        try:
+            example = data.held_out_example(number, size)
+        except RRFrameError as error:
+            unread[f"held-out pair {number} of {data.held_out[number][0]}"] = error.message
+            continue
+        scored.append(_scored(backbone, example))
+    if not scored:
+        raise RunFailed(f"no held-out pair can be read: {'; '.join(unread.values())}")
+    return scored, unread
 
 
 def _scored(backbone: Backbone, example: Example) -> Scored:
