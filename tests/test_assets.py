@@ -36,7 +36,8 @@ DPT = {
 
 def test_every_card_is_valid() -> None:
     folder = files("rrframe_registry")
-    names = {file.name.removesuffix(".yaml") for kind in ("models", "datasets") for file in (folder / kind).iterdir()}
+    kinds = ("models", "datasets", "benchmarks")
+    names = {file.name.removesuffix(".yaml") for kind in kinds for file in (folder / kind).iterdir()}
     assert set(shipped_cards()) == names - {"__pycache__"}
     assert len(model_cards()) >= 20
 

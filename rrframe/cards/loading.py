@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from pydantic import ValidationError
 
-from rrframe.cards.models import CARDS, Card, ModelCard
+from rrframe.cards.models import CARDS, BenchmarkCard, Card, ModelCard
 from rrframe.contracts.problems import translate
 from rrframe.errors import RRFrameError, RRFrameErrors, did_you_mean
 from rrframe.recipe.yaml import read_yaml
@@ -60,14 +60,45 @@ def model_cards() -> dict[str, ModelCard]:
     return {name: card for name, card in shipped_cards().items() if isinstance(card, ModelCard)}
 
 
-def find_model(name: str) -> ModelCard:
-    """The card of the published weights ``name``.
+def find_card(name: str) -> Card:
+    """The card ``name``, of whatever kind.
 
     Raises:
         RRFrameError: There is none.
     """
+    known = shipped_cards()
+    if name not in known:
+        hint = did_you_mean(name, known, listing="rrframe assets list")
+        raise RRFrameError(f"no card is called {name!r}", hint=hint)
+    return known[name]
+
+
+def find_benchmark(name: str) -> BenchmarkCard:
+    """The card of the benchmark ``name``.
+
+    Raises:
+        RRFrameError: There is none.
+    """
+    known = {name: card for name, card in shipped_cards().items() if isinstance(card, BenchmarkCard)}
+    if name not in known:
+        hint = did_you_mean(name, known, listing="rrframe assets list --kind benchmarks")
+        raise RRFrameError(f"no benchmark is called {name!r}", hint=hint)
+    return known[name]
+
+
+def find_model(name: str) -> ModelCard:
+    """The card of the published weights ``name``.
+
+    Raises:
+        RRFrameError: There is none, or it is of something else.
+    """
     known = model_cards()
     if name not in known:
+        other = shipped_cards().get(name)
+        if other:
+            raise RRFrameError(
+                f"{name} is a {other.kind}, no model", hint=f"rrframe assets show {name} says where it is"
+            )
         hint = did_you_mean(name, known, listing="rrframe assets list")
         raise RRFrameError(f"no card is called {name!r}", hint=hint)
     return known[name]

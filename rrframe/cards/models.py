@@ -152,6 +152,15 @@ class Picture(_Section):
     sha256: Digest
 
 
+class Part(_Section):
+    """A part of a data set, such as a split."""
+
+    name: str
+    images: Size | None = None
+    """How many pictures, or pairs where they are pairs; left out where that is not known."""
+    summary: str = ""
+
+
 class DatasetCard(Card):
     """Published pictures."""
 
@@ -159,9 +168,109 @@ class DatasetCard(Card):
     use: str
     """What it is good for."""
     download: str
-    """What has to be fetched."""
+    """What has to be fetched, and how."""
+    page: HttpUrl | None = None
+    """Where its authors describe it."""
+    tasks: tuple[str, ...] = ()
+    """The degradations that its pictures show; none for clean ones."""
+    pairs: bool = False
+    """Whether each degraded picture has a clean one."""
+    parts: tuple[Part, ...] = ()
+    about_bytes: Size | None = None
+    """What is fetched, rounded, where that is known."""
+    licence: Licence | None = None
+    """Of all of it, unless each picture has its own."""
+    facts: tuple[str, ...] = ()
+    """Where each fact on the card is from."""
+    unverified: tuple[str, ...] = ()
+    """What could not be checked."""
     pictures: tuple[Picture, ...] = ()
 
+    @model_validator(mode="after")
+    def _is_told_where_from(self) -> Self:
+        if not self.pictures and not (self.page and self.licence and self.facts):
+            raise ValueError("a card names its pictures one by one, or has a page, a licence and facts")
+        return self
 
-CARDS: dict[str, type[Card]] = {"model": ModelCard, "dataset": DatasetCard}
+    @property
+    def images(self) -> int | None:
+        """How many pictures or pairs there are in all; ``None`` where one part's number is not known."""
+        counts = [part.images for part in self.parts]
+        if self.pictures or not counts:
+            return len(self.pictures) or None
+        return None if None in counts else sum(count or 0 for count in counts)
+
+
+class BenchmarkTask(_Section):
+    """One degradation of a benchmark."""
+
+    name: Name
+    images: Size | None = None
+    """How many images it has; left out where that is not known."""
+    folder: str = ""
+    """Where the degraded images lie, from the folder of the benchmark, and"""
+    clean: str = ""
+    """the clean ones; none without references."""
+    prompts: dict[str, str] = {}
+    """The fixed prompt in each language, where the benchmark has one."""
+
+
+class PublishedScores(_Section):
+    """A table of scores as its source prints it."""
+
+    measure: str
+    """What is scored, with its unit."""
+    higher_is_better: bool = True
+    source: str
+    """Where it is printed."""
+    decimals: int = 3
+    """To how many decimals."""
+    note: str = ""
+    """What has to be known of it."""
+    scores: dict[str, dict[str, float]]
+    """By model, and below by task, or under ``average`` as printed."""
+
+
+class BenchmarkCard(Card):
+    """A benchmark: images, tasks, prompts, and what has been published on it."""
+
+    kind: Literal["benchmark"]
+    page: HttpUrl
+    """Where its authors describe it."""
+    hub: Hub | None = None
+    """Its repository, where it has one."""
+    download: str
+    """What has to be fetched, and how."""
+    images: Size | None = None
+    """How many images there are in all; left out where that is not known."""
+    references: bool
+    """Whether each image has a clean reference."""
+    tasks: tuple[BenchmarkTask, ...] = Field(min_length=1)
+    layout: str
+    """How its files lie."""
+    metrics: tuple[str, ...]
+    """What it is scored by."""
+    about_bytes: Size | None = None
+    """What is fetched, rounded, where that is known."""
+    licence: Licence
+    published: tuple[PublishedScores, ...] = ()
+    facts: tuple[str, ...] = Field(min_length=1)
+    """Where each fact on the card is from."""
+    unverified: tuple[str, ...] = ()
+    """What could not be checked."""
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        counts = [task.images for task in self.tasks]
+        if None not in counts and self.images != sum(count or 0 for count in counts):
+            raise ValueError(f"its tasks have {sum(count or 0 for count in counts)} images, and it says {self.images}")
+        known = {task.name for task in self.tasks} | {"average"}
+        for table in self.published:
+            for model, row in table.scores.items():
+                if unknown := sorted(row.keys() - known):
+                    raise ValueError(f"{table.measure} of {model} names {unknown[0]}, which is no task here")
+        return self
+
+
+CARDS: dict[str, type[Card]] = {"model": ModelCard, "dataset": DatasetCard, "benchmark": BenchmarkCard}
 """The model of each kind of card."""

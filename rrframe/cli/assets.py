@@ -1,25 +1,23 @@
-"""``rrframe assets``: published weights, what they are, and getting them."""
+"""``rrframe assets``: published weights, data and benchmarks, what they are, and getting weights."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
-from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from rrframe.cards.cached import snapshot, state
 from rrframe.cards.fetching import Plan, fetch, make_plan
-from rrframe.cards.loading import find_model, model_cards
-from rrframe.cards.models import ModelCard
+from rrframe.cards.loading import find_card, find_model, shipped_cards
+from rrframe.cards.models import Card, ModelCard
 from rrframe.cards.verifying import verify
+from rrframe.cli.cards import amount, listed, page_of, size_of
 from rrframe.cli.screen import as_text
 from rrframe.errors import RRFrameError
-
-_COMMERCIAL = {True: "yes", False: "no", None: "not known"}
 
 
 class _Different(RRFrameError):
@@ -28,36 +26,34 @@ class _Different(RRFrameError):
 
 @click.group()
 def command() -> None:
-    """Published weights: list their cards, fetch them to the cache of the Hugging Face hub, and check them."""
+    """Cards of published weights, data sets and benchmarks; fetching weights to the cache of the Hugging Face hub."""
 
 
 @command.command("list")
+@click.option(
+    "--kind", type=click.Choice(["models", "datasets", "benchmarks"]), default="models", show_default=True,
+    help="Which cards.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
-def list_command(as_json: bool) -> None:
-    """List the cards: size, licence, whether that allows commercial use, and whether the files are here."""
-    cards = model_cards().values()
+def list_command(kind: str, as_json: bool) -> None:
+    """List the cards: of models the size, licence, whether that allows commercial use, and whether the files are here;
+    of data sets and benchmarks how many pictures they have, and of which degradations.
+    """
+    cards = [card for card in shipped_cards().values() if card.kind == kind.removesuffix("s")]
     if as_json:
-        click.echo(json.dumps([card.model_dump(mode="json") | {"cached": state(card)} for card in cards], indent=2))
-        return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for column in ("name", "size", "licence", "commercial", "here"):
-        table.add_column(column, no_wrap=column != "licence", justify="right" if column == "size" else "left")
-    for card in cards:
-        commercial = _COMMERCIAL[card.licence.commercial]
-        table.add_row(card.name, _size(card), card.licence.name, commercial, state(card))
-    click.echo(as_text(table, wide_in_pipes=True))
+        click.echo(json.dumps([_object(card) for card in cards], indent=2))
+    else:
+        columns = ("size", "licence", "commercial", "here") if kind == "models" else ("images", "tasks", "licence")
+        click.echo(as_text(_listing(cards, columns), wide_in_pipes=True))
 
 
 @command.command()
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print an object.")
 def show(name: str, as_json: bool) -> None:
-    """Show the card NAME: files, hashes, licence, where each fact is from."""
-    card = find_model(name)
-    if as_json:
-        click.echo(json.dumps(card.model_dump(mode="json") | {"cached": state(card)}, indent=2))
-    else:
-        click.echo(_page(card))
+    """Show the card NAME: files, hashes or published scores, licence, where each fact is from."""
+    card = find_card(name)
+    click.echo(json.dumps(_object(card), indent=2) if as_json else page_of(card))
 
 
 @command.command("fetch")
@@ -100,63 +96,34 @@ def verify_command(names: tuple[str, ...], folder: Path | None) -> None:
         )
 
 
-def _size(card: ModelCard) -> str:
-    if card.size is None:
-        return "not known"
-    return f"{'about ' if card.is_rounded else ''}{_amount(card.size)}"
+def _object(card: Card) -> dict[str, Any]:
+    told = card.model_dump(mode="json")
+    return told | {"cached": state(card)} if isinstance(card, ModelCard) else told
 
 
-def _amount(size: int) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
+def _listing(cards: Iterable[Card], columns: tuple[str, ...]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for column in ("name", *columns):
+        table.add_column(
+            column, no_wrap=column != "licence", justify="right" if column in ("size", "images") else "left"
+        )
+    for card in cards:
+        table.add_row(card.name, *listed(card))
+    return table
 
 
 def _told(card: ModelCard, plan: Plan) -> str:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     for file in plan.files:
-        size = "size not known" if file.size is None else _amount(file.size)
+        size = "size not known" if file.size is None else amount(file.size)
         table.add_row(f"  {file.path}", size, "here" if file.cached else "")
     known = all(file.size is not None or file.cached for file in plan.files)
-    total = _amount(plan.to_fetch) if known else _size(card)
+    total = amount(plan.to_fetch) if known else size_of(card)
     source = "as the hub lists them" if plan.asked else "as the card lists them; the hub was not reached"
     return "\n".join(
         [
             f"{card.name}: {len(plan.files)} entries, {source}",
             as_text(table, wide_in_pipes=True),
-            f"to fetch: {total}; free in {plan.folder}: {_amount(plan.free)}",
+            f"to fetch: {total}; free in {plan.folder}: {amount(plan.free)}",
         ]
     )
-
-
-def _page(card: ModelCard) -> str:
-    facts = {
-        "page": str(card.page),
-        "repository": f"{card.hub.repo} at {card.hub.revision}{' (terms to accept)' if card.hub.gated else ''}"
-        if card.hub
-        else "",
-        "size": _size(card),
-        "licence": card.licence.name + (f": {card.licence.note}" if card.licence.note else ""),
-        "commercial": _COMMERCIAL[card.licence.commercial],
-        "used by": ", ".join(card.used_by) or "no component yet",
-        "here": state(card),
-        "by hand": card.by_hand,
-    }
-    parts: list[RenderableType] = [Text.assemble((card.title, "bold"), f"  {card.name}"), card.summary, ""]
-    parts.append(_rows((f"{name}:", value) for name, value in facts.items() if value))
-    if card.files:
-        parts += ["", Text("Files", style="bold")]
-        described = ((file.path, _amount(file.bytes) if file.bytes else "", file.sha256 or "") for file in card.files)
-        parts.append(_rows(described))
-    parts += ["", Text("Where this is from", style="bold"), _rows((fact,) for fact in card.facts)]
-    if card.unverified:
-        parts += ["", Text("Unverified", style="bold"), _rows((what,) for what in card.unverified)]
-    return as_text(Group(*parts))
-
-
-def _rows(rows: Iterable[Iterable[str]]) -> Table:
-    """A table that cuts nothing: a hash is there to be copied."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2), show_header=False)
-    for number, row in enumerate(list(map(list, rows))):
-        for _ in row if number == 0 else ():
-            table.add_column(overflow="fold")
-        table.add_row(*row)
-    return table
