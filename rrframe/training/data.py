@@ -137,7 +137,9 @@ class TrainingData:
         found = self.mixers[stage][place]
         key = self._key.child(self.recipe.stages[stage].name, place)
         name, sample, broken = self._readable(found.cell, self._cells[found.cell], found.item)
-        degraded, clean = self._augmented(sample, size, key)
+        # What is kept of a pair can be used again where it is augmented alike each time.
+        alike = self._key.child("pair", found.cell.source, name) if self.recipe.cache == "disk" else key
+        degraded, clean = self._augmented(sample, size, alike)
         return Example(degraded, clean, found.cell, name, key.child("loss").seed, broken, sample.meta)
 
     def held_out_example(self, number: int, size: tuple[int, int]) -> Example:

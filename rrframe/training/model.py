@@ -153,7 +153,7 @@ def whole(tensors: Mapping[str, torch.Tensor], *, keep: bool = True) -> Tensors:
     """
     found: Tensors = {}
     for name, tensor in tensors.items():
-        together = tensor.full_tensor().cpu() if isinstance(tensor, DTensor) else tensor
+        together = tensor.full_tensor().to("cpu", copy=True) if isinstance(tensor, DTensor) else tensor
         if keep:
             found[name] = together
     return found

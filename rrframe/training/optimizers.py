@@ -26,15 +26,16 @@ def optimizer_for(stage: Stage, choice: OptimizerChoice, parameters: list[nn.Par
         RRFrameError: It is torchao's, which is not installed.
     """
     adam: dict[str, Any] = {"lr": stage.learning_rate, "weight_decay": stage.weight_decay}
+    rounds = choice.stochastic_rounding
     if choice.name == "adafactor":
-        return RoundedAdafactor(parameters, **adam) if choice.stochastic_rounding else Adafactor(parameters, **adam)
+        return (RoundedAdafactor if rounds else Adafactor)(parameters, **adam)
     adam |= {"betas": stage.betas, "eps": stage.eps}
+    if choice.name == "adamw":
+        return (RoundedAdamW if rounds else AdamW)(parameters, **adam)
     if choice.name == "adamw-offloaded":
         return OffloadedAdamW(parameters, **adam)
-    if choice.name == "adamw" and not choice.stochastic_rounding:
-        return AdamW(parameters, **adam)
-    name = {"adamw": "_AdamW", "adamw-8bit": "AdamW8bit", "adamw-4bit": "AdamW4bit"}[choice.name]
-    made: Optimizer = getattr(_torchao(), name)(parameters, bf16_stochastic_round=choice.stochastic_rounding, **adam)
+    cls = {"adamw-8bit": "AdamW8bit", "adamw-4bit": "AdamW4bit"}[choice.name]
+    made: Optimizer = getattr(_torchao(), cls)(parameters, bf16_stochastic_round=rounds, **adam)
     return made
 
 
@@ -62,8 +63,8 @@ def step(optimizer: Optimizer, seed: int) -> None:
     optimizer.zero_grad(set_to_none=True)
 
 
-class RoundedAdafactor(Adafactor):
-    """Adafactor (Shazeer and Stern 2018) that computes in float32 and rounds weights in bfloat16 stochastically.
+class _Rounding(Optimizer):
+    """What lets an optimizer compute in float32 and round weights in bfloat16 stochastically.
 
     It goes a parameter at a time, so that no more than one of them is ever wide.
     """
@@ -86,10 +87,18 @@ class RoundedAdafactor(Adafactor):
         parameter.grad = None  # a gradient must have its parameter's type
         parameter.data = narrow.float()
         parameter.grad = gradient.float()
-        super().step()  # type: ignore[no-untyped-call]
+        super().step()
         wide = parameter.data
         parameter.grad = None
         parameter.data = narrow.copy_(rounded(wide) if narrow.dtype == torch.bfloat16 else wide)
+
+
+class RoundedAdamW(_Rounding, AdamW):
+    """AdamW (Loshchilov and Hutter 2019) with moments in float32, for weights in bfloat16."""
+
+
+class RoundedAdafactor(_Rounding, Adafactor):
+    """Adafactor (Shazeer and Stern 2018) for weights in bfloat16."""
 
 
 def rounded(values: torch.Tensor) -> torch.Tensor:
@@ -152,7 +161,7 @@ def state_of(optimizer: Optimizer, names: Mapping[nn.Parameter, str]) -> dict[st
     Every process calls this, since each holds a part where a network is shared out.
     """
     return {
-        name: (part.full_tensor() if isinstance(part, DTensor) else part).detach().cpu().contiguous()
+        name: (part.full_tensor() if isinstance(part, DTensor) else part).detach().to("cpu", copy=True).contiguous()
         for name, part in _parts(optimizer, names)
     }
 
@@ -202,7 +211,5 @@ def _torchao() -> Any:
     try:
         import torchao.optim
     except ModuleNotFoundError:
-        raise RRFrameError(
-            "quantized moments and stochastic rounding of AdamW need torchao", hint="pip install 'rrframe[training]'"
-        ) from None
+        raise RRFrameError("moments in 8 or 4 bits need torchao", hint="pip install 'rrframe[quantized]'") from None
     return torchao.optim
