@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from devices import DEVICES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rrframe.imaging
-from rrframe.imaging import colour, composite, fields, filters, isp, resample, warp
+from rrframe.imaging import colour, composite, fields, filters, isp, resample, splat, warp
 from rrframe.testing.pictures import Picture
 from rrframe.testing.strategies import images, pictures
 
@@ -178,6 +179,25 @@ def test_warps(picture: Picture, border: warp.Border, seed: int, device: str) ->
 def test_resizing(batch: torch.Tensor, height: int, width: int, method: resample.Method, device: str) -> None:
     there = resample._torch(batch.to(device), height, width, method).clamp(0.0, 1.0)
     assert apart(resample.resize(batch, height, width, method), there) < CLOSE
+
+
+@proves("resample.halved", "resample.doubled")
+@ON_EACH
+@SOME
+@given(batch=images(greatest_batch=2))
+def test_halving_and_doubling(batch: torch.Tensor, device: str) -> None:
+    half = resample.halved(batch)
+    there = F.avg_pool2d(batch.to(device), 2, ceil_mode=True, count_include_pad=False)
+    assert apart(half, there) < CLOSE
+    whole = F.interpolate(there, scale_factor=2, mode="bilinear")[..., : batch.shape[2], : batch.shape[3]]
+    assert apart(resample.doubled(half, *batch.shape[-2:]), whole) < CLOSE
+
+
+@proves("splat._transposed")
+@ON_EACH
+def test_turning_sums(device: str) -> None:
+    sums = torch.arange(12, dtype=torch.int32).view(3, 4)
+    assert apart(splat._transposed(sums), splat._transposed(sums.to(device))) == 0
 
 
 @proves("fields._octave")

@@ -93,11 +93,13 @@ def _weighted_numpy(
     done = np.empty((height, width * channels), np.float32)
     parts = [(_rows(image), _rows(share)) for image, share in ((one, weight), (other, other_weight))]
     step = max(1, _IN_CACHE // (width * channels))
+    spare = np.empty((2, step, width * channels), np.float32)
     for first in range(0, height, step):
         strip = done[first : first + step]
         (image, share), (second, second_share) = ((_strip(x, first, step), _strip(w, first, step)) for x, w in parts)
-        np.multiply(image, _widened(share, channels), out=strip)
-        strip += second * _widened(second_share, channels)
+        wide, product = spare[:, : len(strip)]
+        np.multiply(image, _widened(share, channels, wide), out=strip)
+        strip += np.multiply(second, _widened(second_share, channels, wide), out=product)
     return done.reshape(height, width, channels)
 
 
@@ -113,11 +115,12 @@ def _strip(rows: np.ndarray, first: int, count: int) -> np.ndarray:
     return rows if len(rows) == 1 else rows[first : first + count]
 
 
-def _widened(share: np.ndarray, channels: int) -> np.ndarray:
-    """``[h, W]`` as ``[h, W * channels]``; one number as it is."""
+def _widened(share: np.ndarray, channels: int, out: np.ndarray) -> np.ndarray:
+    """``[h, W]`` as ``[h, W * channels]``, written to ``out`` if that is more; one number as it is."""
     if share.size == 1 or channels == 1:
         return share
-    return np.asarray(cv2.merge([share] * channels)).reshape(len(share), -1)
+    cv2.merge([share] * channels, dst=out[: len(share)].reshape(*share.shape, channels))
+    return out[: len(share)]
 
 
 def _each(value: torch.Tensor | float, count: int) -> list[float]:
