@@ -73,6 +73,22 @@ def test_strengths_are_recovered_within_their_intervals() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("images", [7, 15])
+def test_a_false_difference_is_as_rare_as_said(images: int) -> None:
+    """Two models of one strength, few images: what holds must hold seldom."""
+    false = 0
+    for seed in range(150):
+        generator = np.random.default_rng(seed)
+        ballots = [
+            Ballot(str(image), rater, (("a",), ("b",)) if generator.random() < 0.5 else (("b",), ("a",)))
+            for image in range(images)
+            for rater in "xyz"
+        ]
+        false += bradley_terry(ballots, resamples=200).differences[0].holds
+    assert false <= 15  # 7.5 expected at most, 2.7 the deviation
+
+
+@pytest.mark.slow
 def test_intervals_of_strengths_hold_the_truth_as_often_as_they_say() -> None:
     truth = ELO * (TASTE["model a"] - np.mean(list(TASTE.values())))
     held = 0

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from rrframe.evaluation.ballots import Ballot
-from rrframe.evaluation.statistics import Difference, Interval, holm
+from rrframe.evaluation.statistics import Difference, Interval, holm, paired_p
 
 Floats = NDArray[np.float64]
 ELO = 400 / np.log(10)
 """Elo points of one unit of log strength: 400 points are odds of 10 to 1."""
 _PRIOR = 0.01  # precision of a normal prior on log strengths: keeps one who never lost finite, and moves others little
 _STEPS = 100
+_FEW = 30  # images, below which a difference has to hold by exchange too
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,8 @@ def bradley_terry(ballots: Sequence[Ballot], *, level: float = 0.95, resamples: 
     values, drawn = elo[0], elo[1:]
     strengths = {name: _percentiles(values[at], drawn[:, at], level, len(images)) for name, at in index.items()}
     gaps = [(one, other, values[one] - values[other], drawn[:, one] - drawn[:, other]) for one, other in couples]
-    p_values = [_two_sided(gap, sample, len(images)) for *_, gap, sample in gaps]
+    net = counts[:, :, 0] - counts[:, :, 2]
+    p_values = [_two_sided(gap, sample, net[:, at]) for at, (*_, gap, sample) in enumerate(gaps)]
     differences = [
         Difference(
             names[one], names[other], _percentiles(gap, sample, level, len(images)), p, adjusted, adjusted < 1 - level
@@ -331,10 +333,19 @@ def _percentiles(value: float, drawn: Floats, level: float, count: int) -> Inter
     return Interval(float(value), float(low), float(high), level, count)
 
 
-def _two_sided(gap: float, drawn: Floats, images: int) -> float:
-    """The p-value of ``gap`` against 0 by its bootstrap deviation. Never below what exchanging the two on each image
-    could show, 2 / 2^images, so that a handful of images proves nothing.
+def _two_sided(gap: float, drawn: Floats, net: Floats) -> float:
+    """The p-value of ``gap`` against 0: twice how often a sample has the other sign, or where that is too seldom to be
+    counted, by the deviation of the samples.
+
+    Over few images the bootstrap is too bold. So it is never below what exchanging the two on each image can show at
+    most, 2 / 2^images, nor below what it does show for ``net``, the votes on each image for the one less those for the
+    other.
     """
-    deviation = float(drawn.std())
-    p = 2 * float(stats.norm.sf(abs(gap) / deviation)) if deviation > 1e-9 else float(gap == 0)
-    return min(1.0, max(p, 2.0 ** (1 - images)))
+    counted = 2 * float(min((drawn <= 0).mean(), (drawn >= 0).mean()))
+    seldom = 20 / len(drawn)
+    if counted < seldom:
+        deviation = float(drawn.std())
+        normal = 2 * float(stats.norm.sf(abs(gap) / deviation)) if deviation > 1e-9 else 0.0
+        counted = min(seldom, max(counted, normal))
+    exchanged = paired_p(net, np.zeros_like(net), resamples=1999) if len(net) < _FEW and net.any() else 0.0
+    return min(1.0, max(counted, exchanged, 2.0 ** (1 - len(net))))
