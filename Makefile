@@ -61,7 +61,7 @@ clean:  ## Remove everything that these commands made, .venv and runs/quickstart
 .venv/ready-to-develop: .venv/ready
 	$(SAY) "Installing what tests and documentation need"
 	@$(PIP) --editable '.[dev,docs]'
-	@$(PIP) --no-deps --upgrade --target $(BESIDE) einops spandrel torchvision
+	@$(PIP) --no-deps --upgrade --target $(BESIDE) einops lpips pyiqa spandrel torchvision
 	@touch $@
 
 .venv/bin/python:

@@ -7,7 +7,17 @@ from pathlib import Path
 import torch
 from rrframe_degradations.lowlight.learned import CurveNetwork
 from rrframe_degradations.reflection.learned import WeightNetwork
+from rrframe_metrics.lpips import trunk_of
 from safetensors.torch import save_file
+
+
+def save_alexnet(path: Path) -> Path:
+    """The convolutions of AlexNet, with random weights."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = trunk_of("alex")
+    save_file(network.state_dict(), path)
+    return path
 
 
 def save_darkener(path: Path, width: int = 4) -> Path:

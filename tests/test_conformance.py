@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tiny_models
 from making import made
-from networks import save_darkener, save_mixer
+from networks import save_alexnet, save_darkener, save_mixer
 from rrframe_datasets.webdataset import Shards
 
 from rrframe.imaging.codec import encode_png
@@ -19,6 +19,7 @@ from rrframe.testing import conformance
 _FOLDER = tempfile.TemporaryDirectory(prefix="rrframe-weights-")  # removed when the process ends
 _DARKENER = save_darkener(Path(_FOLDER.name) / "darkener.safetensors")
 _MIXER = save_mixer(Path(_FOLDER.name) / "mixer.safetensors")
+_ALEXNET = save_alexnet(Path(_FOLDER.name) / "alexnet.safetensors")
 _DEPTH = tiny_models.depth_anything(Path(_FOLDER.name) / "depth")
 _SAM2 = tiny_models.sam2(Path(_FOLDER.name) / "sam2")
 for _index in range(3):  # the kit calls its pictures by number, and a map of one pixel fits all of them
@@ -39,6 +40,7 @@ _TABLE = Path(_FOLDER.name) / "pairs.parquet"
 pq.write_table(pa.table({"degraded": _files, "clean": _files, "task": ["noise", "haze"] * 2}), _TABLE)
 _RECIPE, _RUN = made(Path(_FOLDER.name) / "made", count=2)
 
+_PYIQA = "it needs pyiqa, which cannot be imported here; tests/test_metrics.py runs it where it can"
 _ELSEWHERE = "it needs spandrel, which cannot be imported here; tests/test_spandrel.py runs the checks where it can"
 
 test_conformance = conformance(
@@ -51,8 +53,12 @@ test_conformance = conformance(
     ("pairs/on-the-fly", {"recipe": str(_RECIPE)}),
     ("pairs/parquet", {"path": str(_TABLE)}),
     (Shards, {"path": str(_RUN)}),
+    ("metric/lpips", {"weights": str(_ALEXNET)}),
     ("reflection/learned", {"weights": str(_MIXER)}),
     ("segments/file", _MAPS),
     ("segments/sam2", {"model": str(_SAM2), "points": 4, "least_score": 0.0, "least_stability": 0.0}),
-    expected_failures={"backbone/spandrel": {"same-seed-same-weights": _ELSEWHERE, "runs": _ELSEWHERE}},
+    expected_failures={
+        "backbone/spandrel": {"same-seed-same-weights": _ELSEWHERE, "runs": _ELSEWHERE},
+        "metric/pyiqa": {"says-what-it-means": _PYIQA, "runs": _PYIQA},
+    },
 )
