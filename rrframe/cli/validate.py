@@ -24,7 +24,7 @@ def command(recipe: str, overrides: tuple[str, ...]) -> None:
     loaded = load_recipe(recipe, overrides)
     click.echo(f"{loaded.origin} is a valid recipe")
     for name, value in _rows(loaded):
-        click.echo(f"  {name + ':':<10}{value}")
+        click.echo(f"  {name + ':' if name else '':<10}{value}")
 
 
 def _rows(loaded: LoadedRecipe) -> Iterator[tuple[str, str]]:
@@ -36,12 +36,25 @@ def _rows(loaded: LoadedRecipe) -> Iterator[tuple[str, str]]:
 
 
 def _training(recipe: TrainingRecipe) -> Iterator[tuple[str, str]]:
+    from rrframe.training.planning import said_mix
+
     yield "backbone", recipe.backbone.name
     for name, dataset in recipe.data.items():
         yield "data", f"{name} from {dataset.name}"
     for stage in recipe.stages:
-        mix = " : ".join(sorted(stage.sources()))
-        yield "stage", f"{stage.name}, {_count(stage.steps, 'step')} of {_count(stage.batch, 'pair')}: {mix}"
+        yield (
+            "stage",
+            f"{stage.name}, {_count(stage.steps, 'step')} of {_count(stage.batch, 'pair')}: {said_mix(stage)}",
+        )
+        warmup = f" after {_count(stage.warmup, 'step')} of warm-up" if stage.warmup else ""
+        yield "", f"learning rate {stage.learning_rate:g}, {stage.schedule}{warmup}"
+        if stage.freeze:
+            yield "", f"frozen: {', '.join(stage.freeze)}"
+    held = recipe.validation
+    yield (
+        "validate",
+        f"every {_count(held.every, 'step')} on {_count(held.pairs, 'held-out pair')} at most, by {held.metric}",
+    )
 
 
 def _synthesis(recipe: SynthesisRecipe) -> Iterator[tuple[str, str]]:

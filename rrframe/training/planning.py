@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ from rrframe.contracts.backbone import Backbone
 from rrframe.contracts.component import attributed
 from rrframe.contracts.freezing import parameters_named
 from rrframe.errors import RRFrameError
-from rrframe.memory.checking import available_on, check_memory
-from rrframe.memory.footprint import without_content, work_of
+from rrframe.memory.checking import available_on
+from rrframe.memory.footprint import Footprint, footprint, without_content, work_of
 from rrframe.memory.gpus import GIB, smallest_for
 from rrframe.memory.tracing import on_meta
-from rrframe.memory.ways import Way
+from rrframe.memory.ways import LORA_RANK, RESERVE, Way, ways_to_train
 from rrframe.recipe.training import Ramp, Stage, TrainingRecipe
 from rrframe.training.checkpoints import Checkpoints
 from rrframe.training.curves import TIMINGS, read_curve
@@ -118,7 +119,7 @@ def _pairs(data: TrainingData) -> Rows:
     for stage, mixer in zip(data.recipe.stages, data.mixers, strict=True):
         counts = mixer.counts(0, stage.steps * stage.batch)
         drawn = ", ".join(f"{cell.source}/{cell.task} {count:,}" for cell, count in counts.items())
-        yield f"{stage.name} draws", f"in blocks of {mixer.block}: {drawn}"
+        yield "draws", f"{stage.name}, in blocks of {mixer.block}: {drawn}"
 
 
 def said_mix(stage: Stage) -> str:
@@ -140,36 +141,70 @@ def _shares(shares: dict[str, float]) -> str:
 def _costs(recipe: TrainingRecipe, folder: Path, ranks: int) -> Rows:
     micro = max(split(stage.batch, ranks, recipe.micro_batch).micro for stage in recipe.stages)
     side = recipe.resolution
-    yield from _memory(recipe, side, micro)
+    try:
+        yield from _memory(recipe, footprint(recipe.backbone, side, side, micro), ranks)
+    except RRFrameError as error:
+        yield "memory", f"not known: {error.message}"
     pairs = sum(stage.steps * stage.batch for stage in recipe.stages)
     yield from _work(recipe.backbone, side, pairs)
     yield "time", _time(recipe, folder)
 
 
-def _memory(recipe: TrainingRecipe, side: int, micro: int) -> Rows:
+def _memory(recipe: TrainingRecipe, found: Footprint, ranks: int) -> Rows:
     backbone = recipe.backbone
-    name = "AdamW" if backbone.dtype == "float32" else "AdamW, stochastic rounding"
-    try:
-        way = check_memory(backbone, side, side, micro, training=name, available=1 << 62)
-    except RRFrameError as error:
-        yield "memory", f"not known: {error.message}"
+    ways = {way.name: way for way in ways_to_train(found, checkpointing=recipe.gradient_checkpointing)}
+    asked = [ways[name] for name in dict.fromkeys(_way_names(recipe)) if name in ways]
+    if not asked:
+        yield "memory", "not known for this way to train"
         return
-    yield "memory", f"about {_gib(way.total)} GiB a process, {micro} at a time: {_parts(way)}; {_card(way)}"
-    try:
-        check_memory(backbone, side, side, micro, training=name)
-    except RRFrameError as error:
-        free = _gib(available_on(backbone.torch_device))
-        yield "", f"more than the {free} GiB free on {backbone.torch_device} here; try {error.hint}"
-
-
-def _parts(way: Way) -> str:
-    states = way.gradients + way.states
-    return f"weights {_gib(way.weights)}, gradients and optimizer {_gib(states)}, activations {_gib(way.activations)}"
-
-
-def _card(way: Way) -> str:
+    way = max((_shared(recipe, way, ranks) for way in asked), key=lambda way: way.total)
+    encoders = 0 if recipe.cache == "disk" else sum(part.bytes for part in found.frozen)
+    way = replace(way, weights=way.weights + encoders)
+    learning = _gib(way.gradients + way.states)
+    yield (
+        "memory",
+        f"about {_gib(way.total)} GiB a process, {found.batch} at a time ({way.name}): weights {_gib(way.weights)}, "
+        f"gradients and optimizer {learning}, activations {_gib(way.activations)}, reserve {_gib(RESERVE)}",
+    )
+    if way.on_cpu:
+        yield "", f"and {_gib(way.on_cpu)} GiB of main memory"
+    if encoders:
+        names = " and ".join(part.name.replace("_", " ") for part in found.frozen)
+        yield "", f"{_gib(encoders)} GiB of the weights are those of {names}, which cache: disk saves"
     card = smallest_for(way.total)
-    return f"smallest card {card}" if card else "more than one card"
+    yield "", f"smallest card: {card}" if card else "more than any one card has"
+    device = backbone.torch_device
+    if device.type == "cuda" and available_on(device) < way.total:
+        yield "", f"{device} here has {_gib(available_on(device))} GiB free"
+
+
+def _way_names(recipe: TrainingRecipe) -> Iterator[str]:
+    """The ways to train of the stages, as ``rrframe estimate`` calls them."""
+    whole = recipe.backbone.dtype == "float32"
+    for stage in recipe.stages:
+        if recipe.adapter is not None:
+            yield f"LoRA of rank {LORA_RANK}"
+        elif whole and recipe.optimizer_of(stage).name == "adamw-offloaded":
+            yield "AdamW"  # at most: what is offloaded is in float32 already
+        else:
+            yield {
+                "adamw": "AdamW" if whole else "AdamW, stochastic rounding",
+                "adamw-8bit": "8-bit Adam",
+                "adamw-4bit": "4-bit Adam",
+                "adafactor": "Adafactor, no momentum",
+                "adamw-offloaded": "AdamW, states on the CPU",
+            }[recipe.optimizer_of(stage).name]
+
+
+def _shared(recipe: TrainingRecipe, way: Way, ranks: int) -> Way:
+    """What one of ``ranks`` processes has of it."""
+    if recipe.adapter is not None:
+        name = f"{recipe.adapter.kind} of rank {recipe.adapter.rank}"
+        return replace(way, name=name, states=way.states * recipe.adapter.rank // LORA_RANK)
+    if recipe.parallel == "fsdp" and ranks > 1:
+        shares = {part: getattr(way, part) // ranks for part in ("weights", "gradients", "states")}
+        return replace(way, name=f"{way.name}, shared out", **shares)
+    return way
 
 
 def _work(backbone: Backbone, side: int, pairs: int) -> Rows:
