@@ -45,7 +45,11 @@ def find_variants(backbone: Backbone, names: Sequence[str] | None, steps: Sequen
     params = backbone.params()
     first = steps[0] if steps else None
     found = [Variant(EXACT, params, first)]
-    found += [Variant(f"{count} steps", params, count) for count in dict.fromkeys(steps) if count != first]
+    found += [
+        Variant(f"{count} step{'s' if count > 1 else ''}", params, count)
+        for count in dict.fromkeys(steps)
+        if count != first
+    ]
     for name in dict.fromkeys(backbone.accelerators if names is None else names):
         if name != EXACT:
             parts = [_named(backbone, part) for part in name.split("+")]
