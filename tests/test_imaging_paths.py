@@ -235,6 +235,20 @@ def test_the_smallest_values(batch: torch.Tensor, share: float, device: str) -> 
     assert composite._smallest(values, count) == there == float(values.flatten().sort().values[count - 1])
 
 
+@proves("composite.blend")
+@ON_EACH
+@SOME
+@given(batch=images(greatest_batch=3), even=st.booleans(), seed=SEEDS)
+def test_blends(batch: torch.Tensor, even: bool, seed: int, device: str) -> None:
+    under, mask = made(tuple(batch.shape), seed), made((len(batch), 1, *batch.shape[-2:]), seed).sigmoid()
+    if even:  # one colour and one mask all over
+        under, mask = under[..., :1, :1].expand_as(batch), mask[..., :1, :1]
+    there = composite.blend(*(each.to(device) for each in (under, batch, mask)))
+    expected = under.double() * (1 - mask) + batch.double() * mask
+    for found in (composite.blend(under, batch, mask), there):
+        assert apart(expected.float(), found) < CLOSE
+
+
 @proves("composite.weighted")
 @ON_EACH
 @SOME

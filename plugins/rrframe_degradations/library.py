@@ -64,7 +64,7 @@ class Library(Degradation):
         if self.blend == "over":
             strength = draw.strength.clamp(max=1.0)
             return weighted(images, 1 - alpha * strength, light, strength).clamp_(0.0, 1.0)
-        light = light * draw.strength
+        light = light.mul_(draw.strength)
         done = images + light if self.blend == "add" else screen(images, light.clamp_(max=1.0))
         return done.clamp_(0.0, 1.0)
 

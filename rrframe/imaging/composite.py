@@ -28,7 +28,11 @@ def blend(under: torch.Tensor, over: torch.Tensor, mask: torch.Tensor) -> torch.
         over: The same.
         mask: ``[B, 1, H, W]`` float32 in [0, 1].
     """
-    return weighted(under, 1.0 - mask, over, mask)
+    if under.device.type != "cpu":
+        return under * (1.0 - mask) + over * mask
+    return from_hwc(
+        [_blend_numpy(*three) for three in zip(under, over, mask.expand(len(under), -1, -1, -1), strict=True)]
+    )
 
 
 def weighted(one: torch.Tensor, weight: torch.Tensor, other: torch.Tensor, other_weight: torch.Tensor) -> torch.Tensor:
@@ -48,7 +52,7 @@ def weighted(one: torch.Tensor, weight: torch.Tensor, other: torch.Tensor, other
 
 def screen(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     """Both lights on one film that cannot be more than white: 1 - (1 - one) (1 - other), values in [0, 1]."""
-    return one + other * (1 - one)
+    return (one + other).addcmul_(one, other, value=-1.0)
 
 
 def lowest(field: torch.Tensor, share: torch.Tensor | float) -> torch.Tensor:
@@ -84,6 +88,23 @@ def feather(mask: torch.Tensor, radius: torch.Tensor | float) -> torch.Tensor:
     soft = _feather_opencv(mask, radii) if mask.device.type == "cpu" else _feather_torch(mask, radii)
     # Sums of many weights leave a trace of rounding where there is nothing, or all.
     return torch.where(soft < _TRACE, 0.0, torch.where(soft > 1.0 - _TRACE, 1.0, soft))
+
+
+def _blend_numpy(under: torch.Tensor, over: torch.Tensor, mask: torch.Tensor) -> np.ndarray:
+    channels, height, width = over.shape
+    done = np.empty((height, width * channels), np.float32)
+    parts = [_rows(image) for image in (under, over, mask)]
+    step = max(1, _IN_CACHE // (width * channels))
+    spare = np.empty((2, step, width * channels), np.float32)
+    for first in range(0, height, step):
+        strip = done[first : first + step]
+        below, above, share = (_strip(part, first, step) for part in parts)
+        wide, rest = spare[:, : len(strip)]
+        share = _widened(share, channels, wide)
+        np.multiply(above, share, out=strip)
+        np.subtract(1.0, share, out=rest)
+        strip += np.multiply(below, rest, out=rest)
+    return done.reshape(height, width, channels)
 
 
 def _weighted_numpy(

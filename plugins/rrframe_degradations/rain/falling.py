@@ -15,6 +15,7 @@ from rrframe.imaging.splat import strokes
 _NEAREST = 0.4  # metres: nothing falls nearer to the lens
 _MARGIN = 0.1  # of the shorter side, around the image: strokes that begin outside reach in
 WHOLE = 256  # pixels: in a smaller picture one drop stands for several that could not be told apart
+_LOOKED_AT = 256  # pixels along the shorter side: enough for means over sixteenths of a picture
 _SHARP_AT = 8.0  # metres: where the lens is focused
 
 
@@ -81,7 +82,8 @@ def cover(
 
 def around(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The mean light of each image, and that of its brightest quarter, ``[B, 3, 1, 1]`` each, as the images are."""
-    thumbs = resize(images, 16, 16).flatten(2)
+    step = max(min(images.shape[-2:]) // _LOOKED_AT, 1)
+    thumbs = resize(images[..., ::step, ::step], 16, 16).flatten(2)
     mean = thumbs.mean(dim=2)[..., None, None]
     order = thumbs.sum(dim=1).argsort(dim=1, descending=True, stable=True)[:, None, :64]
     return mean, thumbs.gather(2, order.expand(-1, 3, -1)).mean(dim=2)[..., None, None]

@@ -73,7 +73,9 @@ class Splash(Degradation):
         ends = [place[:, :2] * focal / place[:, 2:].clamp(min=0.1) + centre for place in (root, tip)]
         wide = thick * drop * focal / base[:, 2]
         # A sheet that thins out as it grows.
-        mass = 0.4 / share * wide * torch.maximum(wide, (ends[1] - ends[0]).norm(dim=1)) * (1 - age / _LASTS)
+        mass = (
+            0.4 / share * wide * torch.maximum(wide, torch.hypot(*(ends[1] - ends[0]).unbind(1))) * (1 - age / _LASTS)
+        )
         # A little nearer than the ground that they stand on, or it would hide them.
         return strokes(size, *ends, wide, mass, 0.9 * base[:, 2], depth[0, 0])
 
@@ -88,7 +90,7 @@ def _level_ground(depth: torch.Tensor, focal: float) -> tuple[torch.Tensor, torc
     points = torch.stack([x * depth, y * depth, depth])
     down, across = torch.gradient(points, dim=(1, 2))
     normal = torch.linalg.cross(down, across, dim=0)  # as long as the cell's surface is large, up being -y
-    upward = (-normal[1] / normal.norm(dim=0).clamp(min=1e-12) - 0.7).clamp(min=0.0) / 0.3
+    upward = (-normal[1] / normal.square().sum(dim=0).sqrt().clamp(min=1e-12) - 0.7).clamp(min=0.0) / 0.3
     torn = torch.maximum(down[2].abs(), across[2].abs()) > 0.15 * depth  # the cell hangs between two things
     area = (-normal[1]).clamp(min=0.0) * upward.clamp(max=1.0)
     fading = (2 - 2 * depth / _FARTHEST).clamp(0.0, 1.0)
