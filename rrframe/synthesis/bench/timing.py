@@ -1,4 +1,6 @@
-"""Taking times."""
+"""Taking times: what a processor spends on a thing, which others on the same machine lengthen far less than the time on
+the wall.
+"""
 
 from __future__ import annotations
 
@@ -15,41 +17,37 @@ import torch
 
 @dataclass(frozen=True)
 class Times:
-    """Milliseconds of one thing done with different settings."""
+    """Milliseconds of a processor for one thing done with different settings."""
 
     mean: float
     worst: float
 
     @classmethod
     def of(cls, calls: Sequence[Callable[[], Any]], repeats: int = 2) -> Times:
-        """Each of ``calls`` made ``repeats`` times after a first one of them all, its fastest time counted: what else
-        the machine does then adds little.
-        """
+        """Each of ``calls`` made ``repeats`` times after a first one of them all, its fastest time counted."""
         calls[0]()
         best = [min(_once(call) for _ in range(repeats)) for call in calls]
         return cls(statistics.fmean(best) * 1000, max(best) * 1000)
 
     @property
     def rate(self) -> float:
-        """Images a second, on average."""
+        """Images a second, on average, with a core to itself."""
         return 1000 / self.mean if self.mean else 0.0
 
 
 def _once(call: Callable[[], Any]) -> float:
-    began = time.perf_counter()
+    began = time.process_time()
     call()
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 def milliseconds(function: Callable[[], Any], seconds: float = 0.6) -> float:
-    """The mean time of a call after a warm-up, over about ``seconds``."""
+    """The mean time that a processor spends on a call after a warm-up, over about ``seconds``."""
     function()
     times: list[float] = []
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(times) < 5:
-        began = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - began)
+        times.append(_once(function))
     return statistics.fmean(times) * 1000
 
 
