@@ -22,7 +22,7 @@ class Blur(Estimator):
 
     category = "blur"
     half = 0.4
-    steepness = 6.0
+    steepness = 6.4
 
     def measure(self, picture: np.ndarray) -> float:
         grey = luma(picture)

@@ -23,8 +23,8 @@ class Compression(Estimator):
     """
 
     category = "compression"
-    half = 0.6
-    steepness = 1.0
+    half = 0.57
+    steepness = 0.87
 
     def measure(self, picture: np.ndarray) -> float:
         codes = luma(picture) * 255

@@ -19,7 +19,7 @@ class Estimator(Metric):
 
     ``measure`` gives a figure m >= 0 in its own unit, and the severity is m^k / (m^k + h^k): .5 where m is ``half``,
     and the steeper around it the larger k, ``steepness``. Both were set on two photographs (astronaut and coffee of
-    scikit-image): half is what the middle of the category's dial measures, and at k what is clean scores about .1.
+    scikit-image): half is what the middle of the category's dial measures, and with k what is clean scores about .1.
 
     An estimate, and no judge: it measures what the degradation does to a picture, and whatever else does the same is
     counted too. It follows the severity of one photograph well; photographs differ more than it can know.

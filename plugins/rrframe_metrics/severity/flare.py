@@ -24,8 +24,8 @@ class Flare(Estimator):
     """
 
     category = "flare"
-    half = 0.1
-    steepness = 1.2
+    half = 0.15
+    steepness = 1.1
 
     def measure(self, picture: np.ndarray) -> float:
         dark = eroded(darkest(picture), _SIDE)

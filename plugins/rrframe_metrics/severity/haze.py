@@ -19,7 +19,7 @@ class Haze(Estimator):
 
     category = "haze"
     half = 0.4
-    steepness = 1.2
+    steepness = 1.0
 
     def measure(self, picture: np.ndarray) -> float:
         return float(np.median(eroded(darkest(picture), _SIDE)[::2, ::2]))

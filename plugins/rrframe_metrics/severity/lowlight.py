@@ -21,8 +21,8 @@ class LowLight(Estimator):
     """
 
     category = "lowlight"
-    half = 3.5
-    steepness = 1.5
+    half = 3.7
+    steepness = 1.3
 
     def measure(self, picture: np.ndarray) -> float:
         red, green, blue = cv2.split(picture)

@@ -19,8 +19,8 @@ class Moire(Estimator):
     """
 
     category = "moire"
-    half = 0.03
-    steepness = 2.5
+    half = 0.032
+    steepness = 2.8
 
     def measure(self, picture: np.ndarray) -> float:
         red, _, blue = cv2.split(picture)

@@ -26,8 +26,8 @@ class Noise(Estimator):
     """
 
     category = "noise"
-    half = 0.04
-    steepness = 0.8
+    half = 0.049
+    steepness = 0.73
 
     def measure(self, picture: np.ndarray) -> float:
         grey = luma(picture)

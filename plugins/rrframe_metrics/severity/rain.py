@@ -24,8 +24,8 @@ class Rain(Estimator):
     """
 
     category = "rain"
-    half = 0.01
-    steepness = 1.0
+    half = 0.014
+    steepness = 2.7
 
     def measure(self, picture: np.ndarray) -> float:
         grey = luma(picture)

@@ -20,12 +20,13 @@ class Reflection(Estimator):
     edges of one scene, larger for two scenes. To it .6 of the mean dark channel is added.
     Source: sparse gradients of single scenes, Levin and Weiss, User Assisted Separation of Reflections from a Single
     Image Using a Sparsity Prior, 2007; the figures made of it are our own.
-    Cannot: say much of one picture by itself, since busy or pale scenes measure more than reflections add: it is for
-    comparing a picture with itself, before and after; tell reflections from haze or noise.
+    Cannot: say much of one picture by itself, since busy or pale scenes measure more than reflections add, and what is
+    clean scores from 0 to .8: it is for comparing a picture with itself, before and after; tell reflections from haze
+    or noise.
     """
 
     category = "reflection"
-    half = 0.8
+    half = 0.76
     steepness = 8.0
 
     def measure(self, picture: np.ndarray) -> float:
