@@ -18,11 +18,13 @@ from rrframe import Backbone, Capabilities, RRFrameError
 from rrframe.contracts.accelerator import Accelerator
 from rrframe.contracts.component import create
 from rrframe.memory.checking import TooLarge
+from rrframe.recipe.training import Stage, TrainingRecipe
 from rrframe.restoring import restorer as restoring
 from rrframe.restoring.bench import Gate, bench_restoring
 from rrframe.restoring.measuring import likeness, work_of
 from rrframe.restoring.restorer import Asked, Restorer
 from rrframe.restoring.variants import find_variants
+from rrframe.training.planning import refuse_too_large
 
 GIB = 2**30
 
@@ -260,3 +262,19 @@ def test_the_largest_pieces_and_how_many_go_together_are_what_counts(monkeypatch
     Restorer(nafnet, Asked("noise", batch=2)).check_memory([(256, 256)] * 40)
     Restorer(nafnet, Asked("noise")).check_memory([])
     assert seen == [(1024, 1024, 1), (256, 256, 16), (256, 256, 2)]
+
+
+def test_training_that_cannot_fit_is_refused_before_the_network_is_made(monkeypatch):
+    monkeypatch.setattr("rrframe.memory.checking.available_on", lambda device: GIB // 50)
+    backbone = create("backbone/nafnet", {"preset": "tiny", "device": "cpu"})
+    plain = {
+        "stages": (Stage(name="one", steps=1, batch=4, learning_rate=1e-3, mix={"some": 1}),),
+        "backbone": backbone,
+    }
+    recipe = TrainingRecipe.model_construct(**plain, resolution=512)
+    with pytest.raises(TooLarge, match=r"training it \(AdamW\) takes about") as refused:
+        refuse_too_large(recipe, 1)
+    assert "crops of 128 x 128" in refused.value.hint
+    assert backbone._network is None
+    refuse_too_large(recipe.model_copy(update={"resolution": 16}), 1)
+    refuse_too_large(recipe.model_copy(update={"autocast": True}), 1)  # takes less than the estimate says

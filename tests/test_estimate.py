@@ -255,7 +255,7 @@ def test_training_that_does_not_fit() -> None:
     needed = check_memory(backbone, 512, 512, 4, training="AdamW", available=100 * GIB).total
     with pytest.raises(RRFrameError, match=r"training it \(AdamW\) takes about") as raised:
         check_memory(backbone, 512, 512, 4, training="AdamW", available=needed - RESERVE - 1)
-    assert raised.value.hint.startswith("checkpointing (")
+    assert raised.value.hint.startswith("gradient_checkpointing: true (")
     assert raised.value.hint.count("; or ") == 2
     with pytest.raises(RRFrameError, match="no way to train is called 'SGD'"):
         check_memory(backbone, 512, 512, training="SGD")

@@ -109,7 +109,7 @@ def _others(
     here = (height, width, batch, training)
     if training and not checkpointing:
         checkpointing = True
-        yield "checkpointing", _way(backbone, *here, checkpointing)
+        yield "gradient_checkpointing: true", _way(backbone, *here, checkpointing)
     if backbone.dtype == "float32" and not training:
         yield "-p dtype=bfloat16", _way(_with(backbone, dtype="bfloat16"), *here, checkpointing)
     if batch > 1:

@@ -14,7 +14,7 @@ from rrframe.contracts.backbone import Backbone
 from rrframe.contracts.component import attributed
 from rrframe.contracts.freezing import parameters_named
 from rrframe.errors import RRFrameError
-from rrframe.memory.checking import available_on
+from rrframe.memory.checking import TooLarge, available_on, check_memory
 from rrframe.memory.footprint import Footprint, footprint, without_content, work_of
 from rrframe.memory.gpus import GIB, smallest_for
 from rrframe.memory.tracing import on_meta
@@ -176,6 +176,27 @@ def _memory(recipe: TrainingRecipe, found: Footprint, ranks: int) -> Rows:
     device = backbone.torch_device
     if device.type == "cuda" and available_on(device) < way.total:
         yield "", f"{device} here has {_gib(available_on(device))} GiB free"
+
+
+def refuse_too_large(recipe: TrainingRecipe, ranks: int) -> None:
+    """Refuse, before any weight is read, training that the free memory cannot hold. Where the estimate may say more
+    than is taken, as with an adapter, frozen weights, shared ones or autocast, nothing is refused.
+
+    Raises:
+        TooLarge: With the estimate, and settings that would fit.
+    """
+    kept = any(stage.freeze for stage in recipe.stages)
+    if kept or recipe.adapter is not None or recipe.autocast or recipe.parallel != "ddp":
+        return
+    micro = min(split(stage.batch, ranks, recipe.micro_batch).micro for stage in recipe.stages)
+    side, checkpointing = recipe.resolution, recipe.gradient_checkpointing
+    for name in dict.fromkeys(_way_names(recipe)):
+        try:
+            check_memory(recipe.backbone, side, side, micro, training=name, checkpointing=checkpointing)
+        except TooLarge:
+            raise
+        except RRFrameError:  # it cannot be estimated
+            return
 
 
 def _way_names(recipe: TrainingRecipe) -> Iterator[str]:

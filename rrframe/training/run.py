@@ -24,7 +24,7 @@ from rrframe.run.folder import RunFolder, disk_errors_told, environment
 from rrframe.run.observed import RunFinished, RunStarted
 from rrframe.run.progress import Watch
 from rrframe.training.data import TrainingData
-from rrframe.training.planning import frozen_in
+from rrframe.training.planning import frozen_in, refuse_too_large
 from rrframe.training.report import REPORT, write_report
 from rrframe.training.schedule import split
 
@@ -68,6 +68,7 @@ def run_training(loaded: LoadedRecipe, folder: Path, console: Console) -> Traine
         split(stage.batch, accelerator.num_processes, recipe.micro_batch)
     data = TrainingData(recipe)
     _ = data.mixers  # tells what is missing before anything is written
+    refuse_too_large(recipe, accelerator.num_processes)
     frozen = _frozen(recipe)
     with disk_errors_told(folder), _disk_errors_of_tensors():
         folder.mkdir(parents=True, exist_ok=True)
