@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rrframe.imaging
-from rrframe.imaging import colour, composite, fields, filters, isp, resample, splat, warp
+from rrframe.imaging import colour, composite, fields, filters, isp, noise, resample, splat, warp
 from rrframe.testing.pictures import Picture
 from rrframe.testing.strategies import images, pictures
 
@@ -191,6 +191,17 @@ def test_halving_and_doubling(batch: torch.Tensor, device: str) -> None:
     assert apart(half, there) < CLOSE
     whole = F.interpolate(there, scale_factor=2, mode="bilinear")[..., : batch.shape[2], : batch.shape[3]]
     assert apart(resample.doubled(half, *batch.shape[-2:]), whole) < CLOSE
+
+
+@proves("noise.by_rows")
+@ON_EACH
+@given(batch=images(greatest_batch=2), rows=st.integers(1, 9))
+@SOME
+def test_a_few_rows_at_a_time(batch: torch.Tensor, rows: int, device: str) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(noise, "_IN_CACHE", rows * batch[:, :, :1].numel())
+        found = noise.by_rows(torch.mul, batch.to(device), batch.to(device))
+    assert apart(batch * batch, found) == 0
 
 
 @proves("splat._transposed")

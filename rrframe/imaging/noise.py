@@ -6,6 +6,7 @@ noise and read noise cost one field. The same torch code runs on a CPU and on a 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -15,8 +16,23 @@ from rrframe.imaging.colour import mix
 
 LEVELS = 4096
 """How many quantiles a table has: values out to 3.5 standard deviations, each as likely as the next."""
+_IN_CACHE = 1 << 16  # values worked on at a time
 _BITS = LEVELS.bit_length() - 1
 _BINS = 64  # of the root of the photon count, 1/8 wide: beyond a root of 8 the law no longer changes its shape
+
+
+def by_rows(function: Callable[..., torch.Tensor], *fields: torch.Tensor) -> torch.Tensor:
+    """``function`` of ``[B, C, H, W]`` fields, which it may take a few rows of at a time: then what lies between its
+    steps stays in a CPU's cache.
+    """
+    one = fields[0]
+    rows = max(1, _IN_CACHE // max(one.numel() // one.shape[2], 1))
+    if one.device.type != "cpu" or rows >= one.shape[2]:
+        return function(*fields)
+    done = torch.empty_like(one)
+    for top in range(0, one.shape[2], rows):
+        done[:, :, top : top + rows] = function(*(field[:, :, top : top + rows] for field in fields))
+    return done
 
 
 def split(uniform: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -7,7 +7,7 @@ import math
 import torch
 
 from rrframe import Cues, Degradation, Dial, Draw, Draws, Key, fixed, log_uniform, uniform
-from rrframe.imaging.noise import correlated, normal, poisson, split
+from rrframe.imaging.noise import LEVELS, by_rows, correlated, normal, poisson, split
 
 _LEAST = 1e-12  # variance per unit of light, below which photons are too many to make a difference
 
@@ -38,10 +38,15 @@ class PoissonGaussian(Degradation):
         return draw.with_values(read=read)
 
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
-        photons, electrons = split(draw.rng.uniform(images))
-        root = (images / draw.shot.clamp(min=_LEAST)).clamp_(min=0.0).sqrt_()
-        noise = poisson(root, photons).mul_(root).mul_(draw.shot)
-        return noise.addcmul_(normal(electrons), draw.read.sqrt()).add_(images).clamp_(0.0, 1.0)
+        count, read = 1 / draw.shot.clamp(min=_LEAST), draw.read.sqrt()
+
+        def noisy(light: torch.Tensor, chance: torch.Tensor) -> torch.Tensor:
+            photons, electrons = split(chance)
+            root = (light * count).clamp_(min=0.0).sqrt_()
+            noise = poisson(root, photons).mul_(root).mul_(draw.shot)
+            return noise.addcmul_(normal(electrons), read).add_(light).clamp_(0.0, 1.0)
+
+        return by_rows(noisy, images, draw.rng.uniform(images))
 
 
 class Poisson(Degradation):
@@ -63,7 +68,11 @@ class Poisson(Degradation):
     grey: Dial = fixed(0.0, low=0.0, high=1.0, about="correlation between the channels; 1: the same in all")
 
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
-        levels, _ = split(draw.rng.uniform(images))
-        root = (images * draw.photons).clamp_(min=0.0).sqrt_()
-        noise = correlated(poisson(root, levels), draw.grey).mul_(root).mul_(draw.scale / draw.photons)
-        return noise.add_(images).clamp_(0.0, 1.0)
+        def noisy(light: torch.Tensor, chance: torch.Tensor) -> torch.Tensor:
+            root = (light * draw.photons).clamp_(min=0.0).sqrt_()
+            noise = poisson(root, (chance * LEVELS).to(torch.int32))
+            if any(draw.each("grey")):
+                noise = correlated(noise, draw.grey)
+            return noise.mul_(root).mul_(draw.scale / draw.photons).add_(light).clamp_(0.0, 1.0)
+
+        return by_rows(noisy, images, draw.rng.uniform(images))

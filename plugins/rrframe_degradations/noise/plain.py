@@ -7,7 +7,7 @@ import torch
 from rrframe import Cues, Degradation, Dial, Draws, fixed, log_uniform, uniform
 from rrframe.imaging.colour import mix
 from rrframe.imaging.filters import gaussian
-from rrframe.imaging.noise import correlated
+from rrframe.imaging.noise import by_rows, correlated
 
 
 class Gaussian(Degradation):
@@ -26,7 +26,9 @@ class Gaussian(Degradation):
     grey: Dial = fixed(0.0, low=0.0, high=1.0, about="correlation between the channels; 1: the same in all")
 
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
-        noise = correlated(draw.rng.normal(images), draw.grey)
+        noise = draw.rng.normal(images)
+        if any(draw.each("grey")):
+            noise = correlated(noise, draw.grey)
         return noise.mul_(draw.sigma / 255.0).add_(images).clamp_(0.0, 1.0)
 
 
@@ -47,10 +49,13 @@ class SaltPepper(Degradation):
     """Whether each channel is hit on its own, as where single bytes were lost, and not whole pixels."""
 
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
-        chance = draw.rng.uniform(images, channels=3 if self.coloured else 1)
         white = draw.density * draw.salt
-        hit = torch.where(chance < white, 1.0, images)
-        return hit.masked_fill_((chance >= white) & (chance < draw.density), 0.0).clamp_(0.0, 1.0)
+
+        def hit(light: torch.Tensor, chance: torch.Tensor) -> torch.Tensor:
+            dark = light.clamp(0.0, 1.0).masked_fill_(chance < draw.density, 0.0)
+            return dark.masked_fill_(chance < white, 1.0)
+
+        return by_rows(hit, images, draw.rng.uniform(images, channels=3 if self.coloured else 1))
 
 
 class DensityAverage(Degradation):
