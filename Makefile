@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 WORKERS ?= 2
+DEMO := runs/demo
 BIN := .venv/bin
 # What needs torchvision lies in a folder of its own, which tests/beside.py puts on the path of a process: whatever finds
 # torchvision imports it, and a torchvision built for CUDA cannot be imported beside a torch built for CPUs.
@@ -16,10 +17,15 @@ SAY = @printf '\033[1m%s\033[0m\n'
 help:  ## Tell what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-demo: .venv/ready  ## Degrade the sample photographs and tell where the page with the pictures lies
+demo: .venv/ready  ## Make pairs of the sample photographs, train a small network on them, and tell where the page lies
 	$(SAY) "Degrading the photographs that come with scikit-image and scikit-learn"
-	@$(BIN)/rrframe run recipes/quickstart.yaml --out runs/quickstart
-	$(SAY) "Before and after, side by side: $(CURDIR)/runs/quickstart/report.html"
+	@$(BIN)/rrframe run recipes/quickstart.yaml --out $(DEMO)/pairs
+	$(SAY) "Making a second set in another way, to stand in for real pairs"
+	@$(BIN)/rrframe run recipes/synthesis/stand-in.yaml --out $(DEMO)/stand-in
+	$(SAY) "Training in two stages, on both, for a minute"
+	@$(BIN)/rrframe run recipes/training/quickstart.yaml --out $(DEMO)/training --strict \
+		--set data.synthetic.params.path=$(DEMO)/pairs --set data.stand-in.params.path=$(DEMO)/stand-in
+	$(SAY) "Photographs it never saw, before and after: $(CURDIR)/$(DEMO)/training/report.html"
 
 test: lint docs  ## Check everything: style, types, docs, tests
 	$(SAY) "Running the tests, $(WORKERS) at a time"
@@ -46,8 +52,8 @@ strips: .venv/ready-to-develop  ## Draw the pictures of the pages on degradation
 bench: .venv/ready-to-develop  ## Measure speed and memory on this machine, and write docs/performance.md again
 	@$(BIN)/rrframe bench synthesis --peers --against benchmarks/published_baseline.py --write docs/performance.md
 
-clean:  ## Remove everything that these commands made, .venv and runs/quickstart included
-	rm -rf .venv build dist site runs/quickstart *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+clean:  ## Remove everything that these commands made, .venv and $(DEMO) included
+	rm -rf .venv build dist site $(DEMO) *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Set-up. The stamps are older than what they depend on only when something has to be installed again.
@@ -55,7 +61,7 @@ clean:  ## Remove everything that these commands made, .venv and runs/quickstart
 	$(SAY) "Installing $(TORCH), some hundred MB the first time"
 	@$(PIP) $(TORCH)
 	$(SAY) "Installing rrframe"
-	@$(PIP) --editable .
+	@$(PIP) --editable '.[training]'
 	@touch $@
 
 .venv/ready-to-develop: .venv/ready

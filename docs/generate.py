@@ -217,7 +217,7 @@ def _tasks(tasks: dict[str, type[Any]]) -> Iterator[str]:
 def _table(head: list[str], rows: list[list[str]]) -> Iterator[str]:
     if rows:
         for cells in [head, ["---"] * len(head), *rows]:
-            yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+            yield "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
         yield ""
 
 
