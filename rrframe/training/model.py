@@ -101,6 +101,8 @@ class Model:
         try:
             yield
         finally:
+            for network in self._networks() if self.parts else []:
+                network.reshard()  # type: ignore[operator]  # else the next step would see what was put together
             _fill(own, kept)
 
     def like_own(self, tensors: Mapping[str, torch.Tensor]) -> Tensors:
