@@ -6,6 +6,7 @@ import json
 import math
 import statistics
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from rrframe.training.curves import STEPS, TIMINGS, VALIDATIONS, read_curve
 from rrframe.training.validation import MEASURES, PICTURES
 
 REPORT = "report.html"
-_MEANS = 100  # points of a smoothed curve
+_MEANS = 40  # points of a smoothed curve
 _BROKEN = 200  # rows shown of pairs that could not be read
 
 Line = dict[str, Any]
@@ -82,7 +83,7 @@ def _curves(steps: list[Line], validations: list[Line]) -> Iterator[Piece]:
         lines = {"restored": _line(validations, name)}
         if f"degraded_{name}" in validations[0]:
             lines["degraded"] = _line(validations, f"degraded_{name}")
-        what = "Loss" if name == "loss" else measure.title + (f",{measure.unit}" if measure.unit else "")
+        what = measure.title + (f",{measure.unit}" if measure.unit else "")
         yield Curve(f"Held-out pairs: {what}", "step", lines)
     yield Curve("Learning rate", "step", {"learning rate": _line(steps, "learning_rate")})
     yield _noisy("Norm of the gradient", steps, "gradient")
@@ -126,8 +127,8 @@ def _held_out(folder: Path, run: Line, validations: list[Line]) -> Iterator[Piec
 
 def _row(name: str, cell: Line) -> list[Cell]:
     psnr = [cell["degraded_psnr"], cell["psnr"], cell["psnr"] - cell["degraded_psnr"]]
-    similarity = [f"{cell[side]:.4f}" for side in ("degraded_ssim", "ssim")]
-    return [name, cell["pairs"], *(f"{value:.2f}" for value in psnr), *similarity]
+    similarity = [round(cell[side], 4) for side in ("degraded_ssim", "ssim")]
+    return [name, cell["pairs"], *(round(value, 2) for value in psnr), *similarity]
 
 
 def _comparison(folder: Path, told: Line) -> Comparison:
@@ -137,7 +138,12 @@ def _comparison(folder: Path, told: Line) -> Comparison:
 
 
 def _strip(folder: Path, told: Line) -> Strip:
-    pictures = _sides(folder, told, "degraded", "restored", "clean")
+    degraded, restored, clean = _sides(folder, told, "degraded", "restored", "clean")
+    pictures = [
+        replace(degraded, detail=f"{told['task']}, {told['source']}, {told['degraded_psnr']:.2f} dB"),
+        replace(restored, detail=f"{told['psnr']:.2f} dB"),
+        clean,
+    ]
     return Strip(f"{told['key']}: {told['task']}, {told['source']}", pictures)
 
 
@@ -177,7 +183,7 @@ def _drawn(run: Line) -> Iterator[Piece]:
 
 
 def _asked_and_drawn(wanted: float, drawn: int) -> list[Cell]:
-    return [f"{wanted:.1f}", drawn, f"{drawn - wanted:+.1f}"]
+    return [round(wanted, 1), drawn, round(drawn - wanted, 1)]
 
 
 def _trained(run: Line) -> Iterator[Piece]:
