@@ -39,7 +39,7 @@ def test_the_bench_measures_components_runs_peers_others_and_batches(rrframe_cli
     page, chains = page_with(tmp_path, *SECTIONS), tmp_path / "chains.py"
     chains.write_text(CHAINS)
     options = ("--peers", "--against", chains, "--device", "cpu", "--batch", 4, "--write", page, "--json")
-    done = rrframe_cli("bench", "synthesis", "--size", 64, "--pairs", 100, *options, env=ONE_THREAD)
+    done = rrframe_cli("bench", "synthesis", "--size", 64, "--pairs", 100, "--draws", 1, *options, env=ONE_THREAD)
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
     needs_params = {"depth/file", "depth/transformers", "segments/file", "segments/sam2", "frames/beside"}
@@ -61,7 +61,7 @@ def test_the_bench_measures_components_runs_peers_others_and_batches(rrframe_cli
     written = page.read_text()
     assert written.startswith("Prose.\n")
     assert written.count("More.\n") == len(SECTIONS)
-    assert "old" not in written
+    assert "\nold\n" not in written
     assert f"torch | {figures['machine']['torch']} |" in written
     assert platform.node() not in written
     assert "| `noise/gaussian` |" in written

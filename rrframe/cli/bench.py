@@ -34,6 +34,9 @@ command.add_command(restore)
 @click.option(
     "--pairs", type=click.IntRange(100), default=400, show_default=True, help="Pairs that the longest run makes."
 )
+@click.option(
+    "--draws", type=click.IntRange(1), default=20, show_default=True, help="Settings that each thing is measured with."
+)
 @click.option("--peers", is_flag=True, help="Measure albumentations and kornia beside ours.")
 @click.option(
     "--against", type=_FILE, help="A Python file with CHAINS to measure beside the recipes they are named by."
@@ -45,6 +48,7 @@ command.add_command(restore)
 def synthesis(
     size: int,
     pairs: int,
+    draws: int,
     peers: bool,
     against: Path | None,
     device: str | None,
@@ -54,7 +58,7 @@ def synthesis(
 ) -> None:
     """Measure each component, the parts of a run, and the run, on one core; then the run on two."""
     told = Console(stderr=True, highlight=False)
-    wanted = Wanted(size=size, pairs=pairs, peers=peers, against=against, device=device, batch=batch)
+    wanted = Wanted(size=size, pairs=pairs, draws=draws, peers=peers, against=against, device=device, batch=batch)
     if page:
         check_page(page)
     with tempfile.TemporaryDirectory(prefix="rrframe-bench-") as folder:

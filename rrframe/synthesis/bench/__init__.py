@@ -22,6 +22,8 @@ from rrframe.synthesis.bench.running import parts, recipe_of, timed_run
 from rrframe.synthesis.bench.timing import Times, one_thread
 from rrframe.synthesis.record import fitted
 
+_DRAWS_A_SECOND = 40  # of a batch: half a second where nothing else is asked for
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -30,6 +32,7 @@ class Wanted:
     Args:
         size: Side of the pictures, in pixels.
         pairs: How many pairs the longest run makes.
+        draws: With how many settings each thing is measured.
         peers: Whether to measure albumentations and kornia beside ours.
         against: A Python file of chains to measure beside ours.
         device: ``cpu`` or ``cuda``: where to measure batches, if at all.
@@ -38,6 +41,7 @@ class Wanted:
 
     size: int = 1024
     pairs: int = 400
+    draws: int = 20
     peers: bool = False
     against: Path | None = None
     device: str | None = None
@@ -107,15 +111,15 @@ def bench_synthesis(wanted: Wanted, folder: Path, say: Callable[[str], None]) ->
     with one_thread():
         if wanted.peers:
             say("albumentations and kornia beside ours")
-            bench.peers = peers(photographs[0])
+            bench.peers = peers(photographs[0], wanted.draws)
         if wanted.against:
             say(f"ours against {wanted.against.name}")
-            bench.against = others.beside_ours(photographs[0])
+            bench.against = others.beside_ours(photographs[0], wanted.draws)
         if wanted.device:
             say(f"batches of {wanted.batch} on {wanted.device}")
-            bench.batches = batches(photographs[0], wanted.device, wanted.batch)
+            bench.batches = batches(photographs[0], wanted.device, wanted.batch, wanted.draws / _DRAWS_A_SECOND)
         say("components")
-        bench.components = dict(components(photographs[0]))
+        bench.components = dict(components(photographs[0], wanted.draws))
         _measure_runs(bench, wanted.pairs, folder, say)
     return bench
 

@@ -26,8 +26,6 @@ from rrframe.recipe import load_recipe
 from rrframe.recipe.models import SynthesisRecipe
 from rrframe.synthesis.bench.timing import Times
 
-_SEEDS = 20
-
 # Ours, its settings, the library, its transform, its settings. Those that do the same thing, at like strengths.
 _PEERS: tuple[tuple[str, dict[str, Any], str, str, dict[str, Any]], ...] = (
     ("noise/poisson", {}, "albumentations", "ShotNoise", {}),
@@ -94,7 +92,7 @@ class Beside:
         }
 
 
-def peers(pixels: np.ndarray) -> list[Beside]:
+def peers(pixels: np.ndarray, draws: int = 20) -> list[Beside]:
     """The same degradation in albumentations or kornia and in ours, where both have it.
 
     Raises:
@@ -105,7 +103,7 @@ def peers(pixels: np.ndarray) -> list[Beside]:
     for name, params, library, transform, settings in _PEERS:
         theirs = _transform(modules[library], library, transform, settings, pixels)
         chain = Chain((cast(Degradation, create(name, params)),))
-        rows.append(_timed(f"{library} {transform}", theirs, name, _ours(chain, {}, pixels)))
+        rows.append(_timed(f"{library} {transform}", theirs, name, _ours(chain, {}, pixels), draws))
     return rows
 
 
@@ -115,7 +113,7 @@ class Others:
 
     chains: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 
-    def beside_ours(self, pixels: np.ndarray) -> list[Beside]:
+    def beside_ours(self, pixels: np.ndarray, draws: int = 20) -> list[Beside]:
         """Each of them and the chain of the first task of its recipe. Cues are computed before the clock starts.
 
         Raises:
@@ -132,7 +130,7 @@ class Others:
                 return function(pixels, np.random.default_rng(seed), maps["depth"], maps["segments"])
 
             _check(name, theirs, pixels)
-            rows.append(_timed(f"{function.__name__}", theirs, name, _ours(mix.chain, recipe.cues, pixels)))
+            rows.append(_timed(f"{function.__name__}", theirs, name, _ours(mix.chain, recipe.cues, pixels), draws))
         return rows
 
 
@@ -157,9 +155,11 @@ def others_in(file: Path) -> Others:
     return Others(found)
 
 
-def _timed(their_name: str, theirs: Callable[[int], Any], our_name: str, ours: Callable[[int], Any]) -> Beside:
+def _timed(
+    their_name: str, theirs: Callable[[int], Any], our_name: str, ours: Callable[[int], Any], draws: int
+) -> Beside:
     # One after the other in small steps would be fairer still to a machine whose speed drifts, but caches would suffer.
-    calls = [[partial(side, seed) for seed in range(_SEEDS)] for side in (ours, theirs)]
+    calls = [[partial(side, seed) for seed in range(draws)] for side in (ours, theirs)]
     with torch.inference_mode():
         our_times, their_times = (Times.of(each) for each in calls)
     return Beside(our_name, their_name, our_times, their_times)

@@ -23,8 +23,6 @@ from rrframe.imaging.layout import joined, to_batch
 from rrframe.manager import get_manager
 from rrframe.synthesis.bench.timing import Times
 
-_DRAWS = 20
-
 
 @dataclass(frozen=True)
 class Batches:
@@ -36,13 +34,15 @@ class Batches:
     differences: dict[str, float]
 
 
-def components(pixels: np.ndarray) -> Iterator[tuple[str, Times]]:
-    """Each degradation with 20 draws of its own distributions and 20 at full severity, each cue and filter as it is."""
+def components(pixels: np.ndarray, draws: int = 20) -> Iterator[tuple[str, Times]]:
+    """Each degradation with so many draws of its own distributions and as many at full severity, each cue and filter as
+    it is.
+    """
     images = to_batch(pixels)
     turned = np.ascontiguousarray(pixels[::-1])
     for name, component in _created("degradation", "cue", "filter"):
         if isinstance(component, Degradation):
-            yield name, _degrading(component, images)
+            yield name, _degrading(component, images, draws)
         elif isinstance(component, Cue):
             yield name, Times.of([partial(component.compute, images, ["photograph"])] * 3)
         elif isinstance(component, Filter):
@@ -65,10 +65,10 @@ def check_device(device: str) -> None:
         )
 
 
-def batches(pixels: np.ndarray, device: str, size: int) -> Batches:
+def batches(pixels: np.ndarray, device: str, size: int, seconds: float = 0.5) -> Batches:
     """Each degradation on a batch of ``size`` images that are copies of ``pixels``, every one with its own draw.
 
-    A batch is timed until half a second has passed, and three times at least; drawing settings is not counted.
+    A batch is timed until ``seconds`` have passed, and three times at least; drawing settings is not counted.
     """
     single = to_batch(pixels).to(device)
     rates, differences = {}, {}
@@ -81,13 +81,13 @@ def batches(pixels: np.ndarray, device: str, size: int) -> Batches:
             done = chain.apply(images, draws, cues)
             alone = joined([chain.apply(single, [draw], single_cues) for draw in draws[:4]])
             differences[name] = float((done[:4] - alone).abs().max())
-            rates[name] = size / _seconds(chain, images, draws, cues)
+            rates[name] = size / _seconds(chain, images, draws, cues, seconds)
     return Batches(device, size, rates, differences)
 
 
-def _seconds(chain: Chain, images: torch.Tensor, draws: Sequence[Draw], cues: Cues) -> float:
+def _seconds(chain: Chain, images: torch.Tensor, draws: Sequence[Draw], cues: Cues, least: float) -> float:
     times: list[float] = []
-    while len(times) < 3 or sum(times) < 0.5:
+    while len(times) < 3 or sum(times) < least:
         _wait(images.device)
         began = time.perf_counter()
         chain.apply(images, draws, cues)
@@ -109,11 +109,11 @@ def _created(*kinds: str) -> Iterator[tuple[str, object]]:
             continue
 
 
-def _degrading(component: Degradation, images: torch.Tensor) -> Times:
+def _degrading(component: Degradation, images: torch.Tensor, count: int) -> Times:
     chain = Chain((component,))
     cues = _cues(chain, images)
-    draws = [chain.draw(image_key(seed)) for seed in range(_DRAWS)]
-    severe = [chain.draw(image_key(seed), 1.0) for seed in range(_DRAWS)]
+    draws = [chain.draw(image_key(seed)) for seed in range(count)]
+    severe = [chain.draw(image_key(seed), 1.0) for seed in range(count)]
     with torch.inference_mode():
         usual, worst = (
             Times.of([partial(chain.apply, images, [one], cues) for one in each]) for each in (draws, severe)
