@@ -10,7 +10,7 @@ What differs, none of it to its disadvantage:
 
 - Depth is given; the released code asks MiDaS, which is not counted. Only scaling it to [0, 1] is.
 - Poisson rates are kept from being negative, as bicubic overshoot makes them: on a CPU the released chain then raises.
-- A negative gamma of a file or a picture never occurs, so that conversions between PIL and BGR are left out.
+- Conversions between PIL's pictures, RGB and BGR at either end are left out, and so are its notes on what it did.
 - The captured patterns of haze and rain are not released. ``patterns()`` are as many stand-ins as our presets come
   with, read before the clock starts; the released code takes up to ten of about 200 for one picture of haze.
 
@@ -68,7 +68,7 @@ def noise(pixels, random, depth, segments):
 
 
 def web(pixels, random, depth, segments):
-    """The released `sr`: shrinking to a half or less, maybe a mild blur, maybe faint noise, JPEG, back."""
+    """The released `sr`: shrinking to 0.5 to 0.9, maybe a mild blur, maybe faint noise, JPEG, back."""
     chance = Chance(random)
     draw = chance.python
     image = to_tensor(pixels)
