@@ -18,10 +18,12 @@ from PIL import Image
 
 import rrframe
 from rrframe.contracts.chain import Chain
-from rrframe.contracts.cue import PARTNER
+from rrframe.contracts.cue import FRAMES, PARTNER, Cues
 from rrframe.contracts.degradation import Degradation
+from rrframe.contracts.stand_ins import stand_in
 from rrframe.contracts.trying import image_key
 from rrframe.errors import RRFrameError
+from rrframe.imaging.layout import to_batch, to_pixels
 from rrframe.imaging.photograph import Photograph
 from rrframe.manager import get_manager
 from rrframe.synthesis.record import Origin, Record, render
@@ -49,6 +51,9 @@ def draw_strip(name: str) -> None:
     partner = _photograph(PARTNER_PHOTOGRAPH) if PARTNER in step.needs() else None
     pictures = []
     for severity in SEVERITIES:
+        if FRAMES in step.needs():
+            pictures.append(_of_a_clip(step, photograph, severity))
+            continue
         record = Record.of(
             Chain((step,)),
             image_key(1),
@@ -63,6 +68,13 @@ def draw_strip(name: str) -> None:
     parts = [part for picture in pictures for part in (picture, gap)][:-1]
     FOLDER.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.concatenate(parts, axis=1)).save(FOLDER / f"{name.replace('/', '-')}.webp", quality=82, method=6)
+
+
+def _of_a_clip(step: Degradation, photograph: Photograph, severity: float) -> np.ndarray:
+    """There is no clip here: the photograph, moved sideways, stands in for one."""
+    chain, images = Chain((step,)), to_batch(photograph.pixels)
+    cues = Cues({FRAMES: stand_in(FRAMES, images)})
+    return to_pixels(chain.apply(images, [chain.draw(image_key(1), severity)], cues)[0])
 
 
 def _photograph(key: str) -> Photograph:
