@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -55,17 +54,32 @@ def command(
     folder = out or Path("runs") / loaded.name
     if isinstance(loaded.recipe, TrainingRecipe):
         if launch and not plan_only:
-            _launch(launch, recipe, folder, overrides)
+            _launch(launch, [recipe, "--out", str(folder), *_again(overrides), *(["--strict"] if strict else [])])
+            return
         _train(loaded, loaded.recipe, folder, launch or 1 if plan_only else None, strict, console)
     else:
         _synthesise(loaded, folder, Options(shards, retry_failed), plan_only, strict, console)
 
 
-def _launch(processes: int, recipe: str, folder: Path, overrides: tuple[str, ...]) -> None:
-    """Become torch's launcher, which starts the processes and ends when they do."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    changes = [word for change in overrides for word in ("--set", change)]
-    os.execv(sys.executable, [*command, "-m", "rrframe", "run", recipe, "--out", str(folder), *changes])
+def _again(overrides: tuple[str, ...]) -> list[str]:
+    return [word for change in overrides for word in ("--set", change)]
+
+
+def _launch(processes: int, words: list[str]) -> None:
+    """Train in processes of torch's launcher, and end as they do."""
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import parse_args, run
+
+    command = ["--standalone", f"--nproc-per-node={processes}", "-m", "rrframe", "run", *words]
+    try:
+        arguments = parse_args(command)  # type: ignore[no-untyped-call]
+        run(arguments)  # type: ignore[no-untyped-call]
+    except SignalException:  # they have had it too, and have saved
+        raise click.exceptions.Abort from None
+    except ChildFailedError as error:  # which has told why
+        _, failure = error.get_first_failure()
+        raise click.exceptions.Exit(max(failure.exitcode, 1)) from None
 
 
 def _train(
