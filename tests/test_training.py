@@ -102,7 +102,9 @@ def test_a_batch_is_split_and_said() -> None:
 @pytest.mark.slow
 def test_two_stages_leave_weights_that_restore(pairs: Path, tmp_path: Path, rrframe_here: Cli) -> None:
     stages = [stage(), stage(name="two", freeze=["encoders[:50%]"], schedule="cosine", batch=2)]
-    path = written(tmp_path / "train.yaml", pairs, stages=stages, ema=0.5, keep={"every": 2, "last": 1})
+    settings = {"every": 3, "share": 0.2, "pairs": 3, "resolution": 48}
+    keep = {"every": 2, "last": 1}
+    path = written(tmp_path / "train.yaml", pairs, stages=stages, ema=0.5, keep=keep, validation=settings)
     done = rrframe_here("run", path, "--out", "run")
     assert done.returncode == 0, done.stderr
     run = tmp_path / "run"
@@ -116,6 +118,7 @@ def test_two_stages_leave_weights_that_restore(pairs: Path, tmp_path: Path, rrfr
     assert sum(drawn.values()) == 3 * 4 + 3 * 2
     assert max(drawn.values()) - min(drawn.values()) <= 1  # the tasks alike
     assert {path.name for path in (run / "held-out").iterdir()} >= {"00-degraded.png", "00-restored.png"}
+    assert Image.open(run / "held-out" / "00-restored.png").size == (48, 48)  # not the 32 that it is trained on
     restorer = rrframe.load("backbone/nafnet", checkpoint=str(run / "best"))
     picture = Image.fromarray(np.full((40, 50, 3), 90, np.uint8))
     assert restorer(picture, "haze").size == (50, 40)

@@ -96,6 +96,8 @@ class Validation(Section):
     """How many of the clean pictures are held out, with all pairs made of them. At least one is."""
     pairs: StrictInt = Field(32, ge=1)
     """How many held-out pairs are restored each time: the same ones, all tasks in turn."""
+    resolution: StrictInt | None = Field(None, ge=16)
+    """The side of what is cut from the middle of each, in pixels. By default what is trained on."""
     metric: Literal["psnr", "ssim", "loss"] = "psnr"
     """What makes a validation better than another: the restored pairs' PSNR or SSIM, or a lower loss."""
     patience: StrictInt | None = Field(None, ge=1)

@@ -125,6 +125,12 @@ class TrainingData:
         height, width = (max(_MULTIPLE, round(side / _MULTIPLE) * _MULTIPLE) for side in sides)
         return height, width
 
+    @property
+    def held_out_size(self) -> tuple[int, int]:
+        """Height and width of what is cut of held-out pairs."""
+        side = self.recipe.validation.resolution
+        return (side, side) if side else self.size_of(0, 0)
+
     def example(self, stage: int, place: int, size: tuple[int, int]) -> Example:
         """What stands at ``place`` in the stream of a stage, cut to ``size``: a pure function of the three.
 

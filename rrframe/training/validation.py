@@ -71,7 +71,7 @@ def validate(backbone: Backbone, data: TrainingData) -> tuple[list[Scored], dict
     Raises:
         RunFailed: What comes out is not finite, or no held-out pair can be read.
     """
-    size = data.size_of(0, 0)
+    size = data.held_out_size
     scored: list[Scored] = []
     unread: dict[str, str] = {}
     for number in data.validated():
