@@ -16,6 +16,8 @@ from skimage import data
 
 # The machine's cores go to worker processes, not to threads fighting inside each.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Readline, which pytest's debugger loads, leaves a width in the environment of the processes that share the tests out.
+os.environ.pop("COLUMNS", None)
 # Nothing of a test stays behind among the user's caches, and nothing from there hides what a test is about.
 os.environ["RRFRAME_CACHE"] = "off"
 

@@ -218,7 +218,7 @@ def run_folder(tmp_path):
 
 def _write_shard(folder, rows: list[dict], *, shard: int = 0) -> None:
     """A shard as a run leaves it: kept rows get ``rows[...]["pixels"]`` as both sides, the clean one inverted."""
-    sink = create("pairs/webdataset", {"image": {"format": "png"}})
+    sink = create("pairs/webdataset", {"image": {"format": "png"}}, kinds=("sink",))
     steps = [{"seed": 1, "values": {"beta": 0.02}}]
     record = {
         "source": {"key": "a.png", "sha256": ""},

@@ -215,7 +215,9 @@ def test_kept_encodings_are_used_again_and_change_nothing(
     kept = list((tmp_path / "run/encoded").rglob("*.safetensors"))
     assert 0 < len(kept) < 8  # of one task there are fewer pairs than were drawn
     validated = 3 * 3
-    assert len(sizes_of) <= len(kept) + validated
+    assert (
+        sizes_of.count(1) <= len(kept) + validated
+    )  # whole batches are encoded to estimate memory, before the first step
     assert len(set(found)) == 8  # the same pictures, with weights that change
     kept[0].write_bytes(b"damaged")
     for path in (tmp_path / "run").iterdir():
