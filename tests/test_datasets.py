@@ -250,7 +250,6 @@ def served(run: tuple[Path, Path]) -> Iterator[tuple[str, type[_Ranges]]]:
 
 
 def test_shards_are_read_from_a_web_server(run: tuple[Path, Path], served: tuple[str, type[_Ranges]]) -> None:
-    pytest.importorskip("aiohttp", reason="fsspec reads http:// through it")
     url, handler = served
     remote = dataset("pairs/webdataset", path=url)
     items = remote.items()
@@ -410,7 +409,8 @@ def test_parquet_is_read_by_row_group(tmp_path: Path) -> None:
 
 
 def test_parquet_as_datasets_writes_it(tmp_path: Path) -> None:
-    datasets = pytest.importorskip("datasets", reason="what is read is what it writes")
+    import datasets  # takes seconds, and one test needs it
+
     features = datasets.Features(
         degraded=datasets.Image(),
         clean=datasets.Image(),

@@ -90,7 +90,6 @@ def test_attention_holds_no_table() -> None:
 @pytest.fixture(scope="module")
 def full_size() -> Footprint:
     """Step1X-Edit at its full size, which has never been loaded: 1024 x 1024, so 8,192 and 640 tokens."""
-    pytest.importorskip("diffusers", reason="the extra diffusion is not installed")
     return footprint(create("backbone/step1x-edit", {"preset": "full"}), 1024, 1024)
 
 

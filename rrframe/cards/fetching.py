@@ -66,7 +66,7 @@ def make_plan(card: ModelCard) -> Plan:
             files = (PlannedFile(each.filename, each.file_size, each.is_cached) for each in _listed(card, card.hub))
             return Plan(tuple(files), folder, free, asked=True)
         except _Unreachable:
-            pass
+            pass  # what the card says of its files is the next best
     lacking = _lacking(card)
     files = (PlannedFile(file.path, file.bytes, file.path not in lacking) for file in card.files)
     return Plan(tuple(files), folder, free, asked=False)

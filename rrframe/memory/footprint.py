@@ -135,7 +135,7 @@ class _NoNoise(Noise):
     """Random fields without content."""
 
     def __init__(self, seeds: Sequence[int] = (), device: Any = None) -> None:
-        pass
+        pass  # there is no generator to make: nothing is drawn on the meta device
 
     def select(self, indices: Sequence[int]) -> Noise:
         return self
