@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from rrframe import Dataset, Item, RRFrameError, Sample
-from rrframe.contracts.dataset import NotKept
+from rrframe.contracts.dataset import Items, NotKept
 from rrframe.recipe import SynthesisRecipe, load_recipe
 from rrframe.synthesis.making import PairMaker
 from rrframe.synthesis.plan import Plan
@@ -69,7 +69,7 @@ class OnTheFly(Dataset):
         return {}  # what a second try would only find again
 
 
-class _Planned(Sequence[Item]):
+class _Planned(Items):
     """The items of a plan, each computed when it is asked for."""
 
     def __init__(self, plan: Plan) -> None:
@@ -78,16 +78,8 @@ class _Planned(Sequence[Item]):
     def __len__(self) -> int:
         return self.plan.pairs
 
-    @overload
-    def __getitem__(self, number: int) -> Item: ...
-
-    @overload
-    def __getitem__(self, number: slice) -> Sequence[Item]: ...
-
-    def __getitem__(self, number: int | slice) -> Item | Sequence[Item]:
-        if isinstance(number, slice):
-            return [self[each] for each in range(*number.indices(len(self)))]
-        pair = self.plan.pair(range(len(self))[number])
+    def item(self, number: int) -> Item:
+        pair = self.plan.pair(number)
         return Item(pair.key, pair.task, pair.source)
 
     def __iter__(self) -> Iterator[Item]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, overload
 
 import numpy as np
 
@@ -27,6 +27,25 @@ class Item(NamedTuple):
     key: str
     task: str
     picture: str
+
+
+class Items(Sequence[Item]):
+    """A listing whose items are made when they are asked for: a list of a million would take much memory."""
+
+    @abstractmethod
+    def item(self, number: int) -> Item:
+        """Item ``number``, from 0 to ``len(self)`` - 1."""
+
+    @overload
+    def __getitem__(self, number: int) -> Item: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[Item]: ...
+
+    def __getitem__(self, number: int | slice) -> Item | Sequence[Item]:
+        if isinstance(number, slice):
+            return [self[each] for each in range(*number.indices(len(self)))]
+        return self.item(range(len(self))[number])
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, overload
+from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 
-from rrframe.contracts.dataset import Item
+from rrframe.contracts.dataset import Item, Items
 
 _CHUNK = 8192
 
 
-class Listing(Sequence[Item]):
+class Listing(Items):
     """The items of a dataset.
 
     Args:
@@ -28,16 +28,8 @@ class Listing(Sequence[Item]):
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
-    @overload
-    def __getitem__(self, number: int) -> Item: ...
-
-    @overload
-    def __getitem__(self, number: slice) -> Sequence[Item]: ...
-
-    def __getitem__(self, number: int | slice) -> Item | Sequence[Item]:
-        if isinstance(number, slice):
-            return [self[each] for each in range(*number.indices(len(self)))]
-        return Item(*(column[range(len(self))[number]].as_py() for column in self._columns))
+    def item(self, number: int) -> Item:
+        return Item(*(column[number].as_py() for column in self._columns))
 
     def __iter__(self) -> Iterator[Item]:
         for first in range(0, len(self), _CHUNK):
