@@ -1,4 +1,4 @@
-"""``rrframe schema``: the JSON Schema of recipes."""
+"""``rrframe schema``: the JSON Schema of recipes and of results."""
 
 from __future__ import annotations
 
@@ -14,6 +14,13 @@ from rrframe.recipe.schema import recipe_schema
 def command(kind: str | None) -> None:
     """Print the JSON Schema of recipes of KIND (by default of all), the params of installed plugins included.
 
-    Editors use it to complete and check recipes as they are typed.
+    Editors use it to complete and check recipes as they are typed. With KIND "results" it is that of the results.json
+    of an evaluation.
     """
-    click.echo(json.dumps(recipe_schema(kind), indent=2))
+    if kind == "results":
+        from rrframe.evaluation.results import results_schema
+
+        schema = results_schema()
+    else:
+        schema = recipe_schema(kind)
+    click.echo(json.dumps(schema, indent=2))
