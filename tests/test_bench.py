@@ -67,6 +67,19 @@ def test_the_bench_measures_components_runs_peers_others_and_batches(rrframe_cli
     assert "| `noise/gaussian` |" in written
 
 
+def test_what_a_call_leaves_out_keeps_what_stood_there(rrframe_here, tmp_path):
+    page, chains = page_with(tmp_path, *SECTIONS), tmp_path / "chains.py"
+    chains.write_text(CHAINS)
+    without = ("--without", "components", "--without", "run")
+    options = ("--size", 64, "--draws", 1, "--against", chains, *without, "--write", page, "--json")
+    done = rrframe_here("bench", "synthesis", *options)
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout)) == {"size", "machine", "against"}
+    written = page.read_text()
+    assert "| `presets/released/haze` |" in written
+    assert written.count("\nold\n") == len(SECTIONS) - 1
+
+
 def test_devices_that_are_not_there_are_told_before_anything_is_measured(rrframe_cli):
     done = rrframe_cli("bench", "synthesis", "--device", "cuda", env=ONE_THREAD | {"CUDA_VISIBLE_DEVICES": ""})
     assert done.returncode == 2

@@ -43,6 +43,12 @@ command.add_command(restore)
 )
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Measure batches there, too.")
 @click.option("--batch", type=click.IntRange(1), default=32, show_default=True, help="Images in a batch.")
+@click.option(
+    "--without",
+    multiple=True,
+    type=click.Choice(["components", "run"]),
+    help="Leave out each component by itself, or a run and its parts.",
+)
 @click.option("--write", "page", type=_FILE, help="A Markdown page whose marked places are filled with the figures.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def synthesis(
@@ -53,12 +59,23 @@ def synthesis(
     against: Path | None,
     device: str | None,
     batch: int,
+    without: tuple[str, ...],
     page: Path | None,
     as_json: bool,
 ) -> None:
     """Measure each component, the parts of a run, and the run, on one core; then the run on two."""
     told = Console(stderr=True, highlight=False)
-    wanted = Wanted(size=size, pairs=pairs, draws=draws, peers=peers, against=against, device=device, batch=batch)
+    wanted = Wanted(
+        size=size,
+        pairs=pairs,
+        draws=draws,
+        peers=peers,
+        against=against,
+        device=device,
+        batch=batch,
+        components="components" not in without,
+        run="run" not in without,
+    )
     if page:
         check_page(page)
     with tempfile.TemporaryDirectory(prefix="rrframe-bench-") as folder:
@@ -79,11 +96,17 @@ def _show(bench: Bench, console: Console) -> None:
             console.print(_beside(rows))
     if bench.batches is not None:
         console.print(_batches(bench))
-    components = [
-        (name, f"{times.mean:.2f}", f"{times.worst:.2f}", f"{times.rate:.1f}")
-        for name, times in bench.components.items()
-    ]
-    console.print(_table(("component", "mean ms", "worst ms", "images/s"), components))
+    if bench.components:
+        components = [
+            (name, f"{times.mean:.2f}", f"{times.worst:.2f}", f"{times.rate:.1f}")
+            for name, times in bench.components.items()
+        ]
+        console.print(_table(("component", "mean ms", "worst ms", "images/s"), components))
+    if bench.parts:
+        _show_run(bench, console)
+
+
+def _show_run(bench: Bench, console: Console) -> None:
     parts = [(part, f"{spent:.2f}", f"{1000 / spent:.1f}") for part, spent in bench.parts.items()]
     console.print(_table(("part of a run, for one pair", "ms", "images/s"), parts))
     of_parts, of_one = bench.run_rate / bench.parts_rate, bench.two_worker_rate / bench.run_rate

@@ -37,6 +37,8 @@ class Wanted:
         against: A Python file of chains to measure beside ours.
         device: ``cpu`` or ``cuda``: where to measure batches, if at all.
         batch: How many images a batch has.
+        components: Whether to measure each component by itself.
+        run: Whether to measure a run and its parts.
     """
 
     size: int = 1024
@@ -46,6 +48,8 @@ class Wanted:
     against: Path | None = None
     device: str | None = None
     batch: int = 32
+    components: bool = True
+    run: bool = True
 
 
 @dataclass
@@ -71,19 +75,21 @@ class Bench:
         return 1000 / sum(self.parts.values())
 
     def as_json(self) -> dict[str, Any]:
-        found: dict[str, Any] = {
-            "size": self.size,
-            "machine": self.machine,
-            "components_ms": {name: times.mean for name, times in self.components.items()},
-            "components_worst_ms": {name: times.worst for name, times in self.components.items()},
-            "parts_ms": self.parts,
-            "parts_rate": self.parts_rate,
-            "run_rate": self.run_rate,
-            "run_of_parts": self.run_rate / self.parts_rate,
-            "two_worker_rate": self.two_worker_rate,
-            "two_workers_of_one": self.two_worker_rate / self.run_rate,
-            "peak_memory_bytes": self.peak_memory,
-        }
+        """All that was measured; what was not has no entry."""
+        found: dict[str, Any] = {"size": self.size, "machine": self.machine}
+        if self.components:
+            found["components_ms"] = {name: times.mean for name, times in self.components.items()}
+            found["components_worst_ms"] = {name: times.worst for name, times in self.components.items()}
+        if self.parts:
+            found |= {
+                "parts_ms": self.parts,
+                "parts_rate": self.parts_rate,
+                "run_rate": self.run_rate,
+                "run_of_parts": self.run_rate / self.parts_rate,
+                "two_worker_rate": self.two_worker_rate,
+                "two_workers_of_one": self.two_worker_rate / self.run_rate,
+                "peak_memory_bytes": self.peak_memory,
+            }
         for name, rows in (("peers", self.peers), ("against", self.against)):
             if rows is not None:
                 found[name] = [row.as_json() for row in rows]
@@ -118,9 +124,11 @@ def bench_synthesis(wanted: Wanted, folder: Path, say: Callable[[str], None]) ->
         if wanted.device:
             say(f"batches of {wanted.batch} on {wanted.device}")
             bench.batches = batches(photographs[0], wanted.device, wanted.batch, wanted.draws / _DRAWS_A_SECOND)
-        say("components")
-        bench.components = dict(components(photographs[0], wanted.draws))
-        _measure_runs(bench, wanted.pairs, folder, say)
+        if wanted.components:
+            say("components")
+            bench.components = dict(components(photographs[0], wanted.draws))
+        if wanted.run:
+            _measure_runs(bench, wanted.pairs, folder, say)
     return bench
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from rrframe.pages.markdown import filled, read_page, table
 from rrframe.pairs.files import write_whole
 from rrframe.synthesis.bench import Bench
 from rrframe.synthesis.bench.beside import Beside
+from rrframe.synthesis.bench.operators import Batches
 
 _SLOW = 150.0  # milliseconds that an operator should stay within
 
@@ -22,19 +24,23 @@ def check_page(page: Path) -> None:
 
 
 def write_page(bench: Bench, page: Path) -> None:
-    """Put what was measured between the markers ``<!-- bench: NAME -->`` and ``<!-- end -->`` of ``page``.
+    """Put what was measured between the markers ``<!-- bench: NAME -->`` and ``<!-- end -->`` of ``page``. A section
+    that was not measured keeps what an earlier call wrote there; the machine is that of the call that measured runs.
 
     Raises:
         RRFrameError: A marker is missing, or the page.
     """
-    sections = {
-        "machine": _machine(bench),
-        "against": _beside(bench.against, "chain", "--against benchmarks/published_baseline.py"),
-        "peers": _beside(bench.peers, "operator", "--peers"),
-        "run": _run(bench),
-        "components": _components(bench),
-        "batches": _batches(bench),
-    }
+    sections: dict[str, str] = {}
+    if bench.parts:
+        sections |= {"machine": _machine(bench), "run": _run(bench)}
+    if bench.components:
+        sections["components"] = _components(bench)
+    if bench.against is not None:
+        sections["against"] = _beside(bench.against, "chain")
+    if bench.peers is not None:
+        sections["peers"] = _beside(bench.peers, "operator")
+    if bench.batches is not None:
+        sections["batches"] = _batches(bench.batches, bench.machine, bench.size)
     write_whole(page, filled(read_page(page), sections, page).encode())
 
 
@@ -46,9 +52,7 @@ def _machine(bench: Bench) -> str:
     return f"Pictures of {bench.size} x {bench.size} pixels; one process, one thread.\n\n{facts}"
 
 
-def _beside(rows: list[Beside] | None, what: str, option: str) -> str:
-    if rows is None:
-        return f"Not measured in this call: `{option}`."
+def _beside(rows: list[Beside], what: str) -> str:
     return table(
         (f"our {what}", "images/s", "beside", "images/s", "times as fast"),
         [
@@ -89,13 +93,11 @@ def _components(bench: Bench) -> str:
     return table(("component", "mean ms", "worst ms", "images/s"), rows) + "\n\n" + told
 
 
-def _batches(bench: Bench) -> str:
-    found = bench.batches
-    if found is None:
-        return "Not measured in this call: `--device cuda --batch 32`."
+def _batches(found: Batches, machine: Mapping[str, str], size: int) -> str:
     rows = [
         (f"`{name}`", f"{rate:.1f}", f"{found.differences[name]:.1e}" if found.differences[name] else "none")
         for name, rate in found.rates.items()
     ]
     times = table(("component", "images/s", "difference from one by one"), rows)
-    return f"Batches of {found.size} on {found.device}.\n\n{times}"
+    where = machine.get("GPU", "cuda") if found.device == "cuda" else f"the CPU ({machine['processor']})"
+    return f"Batches of {found.size} pictures of {size} x {size} on {where}, torch {machine['torch']}.\n\n{times}"
