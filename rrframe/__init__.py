@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from rrframe.contracts.engine import Engine as Engine
     from rrframe.contracts.filter import Filter as Filter
     from rrframe.contracts.filter import Verdict as Verdict
+    from rrframe.contracts.judge import Judge as Judge
+    from rrframe.contracts.judge import Unanswered as Unanswered
     from rrframe.contracts.metric import Metric as Metric
     from rrframe.contracts.sink import Sink as Sink
     from rrframe.contracts.source import Photograph as Photograph
@@ -69,6 +71,8 @@ _HOMES = {
     "Engine": "contracts.engine",
     "Filter": "contracts.filter",
     "Verdict": "contracts.filter",
+    "Judge": "contracts.judge",
+    "Unanswered": "contracts.judge",
     "Metric": "contracts.metric",
     "Sink": "contracts.sink",
     "Photograph": "contracts.source",

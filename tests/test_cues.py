@@ -19,7 +19,8 @@ import rrframe
 from rrframe import RRFrameError
 from rrframe.imaging.layout import to_batch
 from rrframe.imaging.photograph import Photograph
-from rrframe.synthesis.cues import CACHE, cache_folder, cue_of
+from rrframe.run.cache import CACHE, cache_folder
+from rrframe.synthesis.cues import cue_of
 
 
 def compute(name, images, keys=None, **params):

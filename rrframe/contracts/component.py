@@ -97,8 +97,8 @@ def create(name: str, params: Mapping[str, Any] | None = None, *, kinds: tuple[s
 
 
 @contextmanager
-def attributed(component: Component, doing: str) -> Iterator[None]:
-    """Names the component and its plugin in whatever goes wrong inside.
+def attributed(component: Component, doing: str, wrong: type[RRFrameError] = RRFrameError) -> Iterator[None]:
+    """Names the component and its plugin in whatever goes wrong inside, as an error of the type ``wrong``.
 
     What the system refuses (a full disk, an interrupt) passes unchanged.
     """
@@ -109,9 +109,7 @@ def attributed(component: Component, doing: str) -> Iterator[None]:
     except Exception as error:
         said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         hint = f"rrframe check {component.name} looks for the cause" if component.kind == "degradation" else None
-        raise RRFrameError(
-            f"{doing} failed: {said}", component=component.name, plugin=component.plugin, hint=hint
-        ) from error
+        raise wrong(f"{doing} failed: {said}", component=component.name, plugin=component.plugin, hint=hint) from error
 
 
 class Used:

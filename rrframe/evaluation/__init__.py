@@ -1,1 +1,1 @@
-"""Scoring restorers: a judge's answers, the benchmark's scores, honest statistics, and rankings by people."""
+"""Scoring restorers: asking a judge, the benchmark's scores, honest statistics, and rankings by people."""

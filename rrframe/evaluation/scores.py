@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rrframe.evaluation.answers import BEST, WORST
+from rrframe.contracts.answers import BEST, WORST
 
 FS_WEIGHT = 0.2
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import zipfile
 import zlib
 from pathlib import Path
@@ -19,10 +18,8 @@ from rrframe.contracts.trying import compute_cues
 from rrframe.imaging.layout import to_batch
 from rrframe.imaging.photograph import Photograph
 from rrframe.pairs.files import whole_file
+from rrframe.run.cache import CACHE, cache_folder
 from rrframe.run.versions import installed_version
-
-CACHE = "RRFRAME_CACHE"
-"""The environment variable that names the folder for what is kept between runs, or is ``off``."""
 
 
 def cue_of(name: str, provider: Cue, photograph: Photograph, key: str) -> torch.Tensor:
@@ -49,18 +46,6 @@ def cue_of(name: str, provider: Cue, photograph: Photograph, key: str) -> torch.
         if path:
             _keep(path, found)
     return found
-
-
-def cache_folder() -> Path | None:
-    """Where things are kept between runs: the folder that ``RRFRAME_CACHE`` names, or else ``rrframe`` among the
-    user's caches; ``None`` where it is ``off``.
-    """
-    chosen = os.environ.get(CACHE)
-    if chosen == "off":
-        return None
-    if chosen:
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "rrframe"
 
 
 def _file_name(provider: Cue, pixels: np.ndarray) -> Path:

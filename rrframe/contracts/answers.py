@@ -1,9 +1,8 @@
-"""What a judge wrote, read as a severity from 1 (extreme) to 5 (none); or not read, which is a status and no number."""
+"""What a judge wrote, read as a severity from 1 (extreme) to 5 (none); or not read, which is no number."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal
 
 WORST, BEST = 1, 5
@@ -18,30 +17,8 @@ _TRAILING_ALONE = re.compile(r"(?<![\d.,/~+-])(?<![./~-]\s)(?<!\d, )(?<!\bof )([
 Rules = Literal["alone", "released"]
 
 
-@dataclass(frozen=True)
-class Answer:
-    """One answer of a judge.
-
-    Args:
-        text: What it wrote, as it stands.
-        score: The severity, 1 (extreme) to 5 (none), or ``None`` where the text names none.
-    """
-
-    text: str
-    score: int | None
-
-    @property
-    def status(self) -> Literal["parsed", "unparsable"]:
-        return "unparsable" if self.score is None else "parsed"
-
-    @property
-    def bounds(self) -> tuple[int, int]:
-        """The lowest and the highest severity that the answer may have meant."""
-        return (WORST, BEST) if self.score is None else (self.score, self.score)
-
-
-def parse_answer(text: str, rules: Rules = "alone") -> Answer:
-    """Read an answer in the form that the prompt asks for, or else by a digit 1-5 at its end.
+def parse_answer(text: str, rules: Rules = "alone") -> int | None:
+    """The severity that an answer names in the form that the prompt asks for, or else by a digit 1-5 at its end.
 
     The form is "退化分数" (degree of degradation), a colon of either width, and the digit.
 
@@ -50,8 +27,11 @@ def parse_answer(text: str, rules: Rules = "alone") -> Answer:
         rules: ``released`` reads as the evaluator of RealIR-Bench does (``parse_vlm_score`` in ``evaluate_fs.py``),
             which takes the 5 of "4/5", "3.5", "15" and "4 out of 5" for a score. ``alone`` wants the digit to be a
             number of its own, and forgives a full stop behind it.
+
+    Returns:
+        1 (extreme) to 5 (none), or ``None`` where the text names none.
     """
-    text_read = text.strip()
+    text = text.strip()
     asked_for, trailing = (_ASKED_FOR, _TRAILING) if rules == "released" else (_ASKED_FOR_ALONE, _TRAILING_ALONE)
-    found = asked_for.search(text_read) or trailing.search(text_read)
-    return Answer(text, int(found[1]) if found else None)
+    found = asked_for.search(text) or trailing.search(text)
+    return int(found[1]) if found else None
