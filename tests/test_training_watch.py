@@ -371,6 +371,29 @@ def test_the_plan_goes_without_pairs_and_weights_that_are_missing(tmp_path: Path
     assert "weights: nowhere" in done.stdout
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_a_training_for_a_gpu_is_planned_on_a_machine_without_one(
+    pairs: Path, tmp_path: Path, rrframe_here: Cli
+) -> None:
+    backbone = {"use": "backbone/nafnet", "params": {"preset": "tiny", "device": "cuda"}}
+    recipe = written(tmp_path / "t.yaml", pairs, backbone=backbone)
+    planned = rrframe_here("run", recipe, "--plan")
+    assert planned.returncode == 0, planned.stderr
+    assert "no device cuda on this machine" in planned.stdout
+    refused = rrframe_here("run", recipe, "--out", "run")
+    assert refused.returncode == 2
+    assert "no device cuda on this machine" in refused.stderr
+    assert not (tmp_path / "run" / "steps.jsonl").exists()
+
+
+def test_a_device_that_is_none_is_told_where_it_stands(pairs: Path, tmp_path: Path, rrframe_here: Cli) -> None:
+    backbone = {"use": "backbone/nafnet", "params": {"preset": "tiny", "device": "gpu"}}
+    done = rrframe_here("run", written(tmp_path / "t.yaml", pairs, backbone=backbone), "--plan")
+    assert done.returncode == 2
+    assert "backbone.params.device" in done.stderr
+    assert "cuda:1" in done.stderr
+
+
 def test_a_frozen_pattern_without_meaning_fails_the_plan(tmp_path: Path, rrframe_here: Cli) -> None:
     recipe = written(tmp_path / "t.yaml", Path("absent"), stages=[stage(freeze=["encoder[:50%]"])])
     done = rrframe_here("run", recipe, "--plan")

@@ -15,6 +15,7 @@ from torch import nn
 
 from rrframe.contracts.accelerator import Accelerator
 from rrframe.contracts.component import Component
+from rrframe.contracts.devices import Device, check_device
 from rrframe.contracts.draw import Noise
 from rrframe.contracts.freezing import parameters_named
 from rrframe.contracts.weights import read_weights, write_weights
@@ -95,7 +96,7 @@ class Backbone(Component):
     """Read a checkpoint that is a pickle too, of tensors only (``weights_only=True``). A saved folder never sets it."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """What the network computes in."""
-    device: str = "auto"
+    device: Device = "auto"
     """``cuda``, ``cuda:1``, ``mps``, ``cpu``; by default the first of them that is there."""
     seed: int = 0
     """Names the random weights that a network without a checkpoint begins with."""
@@ -197,6 +198,7 @@ class Backbone(Component):
     def network(self) -> nn.Module:
         """The network, made or read at first use, on its device and in its dtype, for inference: ``eval`` mode."""
         if self._network is None:
+            check_device(self.torch_device, component=self.name, plugin=self.plugin)
             try:
                 self._begin(self.checkpoint)
             except BaseException:

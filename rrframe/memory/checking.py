@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from rrframe.contracts.backbone import Backbone
+from rrframe.contracts.devices import check_device
 from rrframe.errors import RRFrameError
 from rrframe.memory.footprint import Footprint, footprint
 from rrframe.memory.gpus import GIB
@@ -73,7 +74,12 @@ def check_memory(
 
 
 def available_on(device: torch.device) -> int:
-    """Bytes free on a device: of the GPU's memory, or of the machine's."""
+    """Bytes free on a device: of the GPU's memory, or of the machine's.
+
+    Raises:
+        RRFrameError: It is not there.
+    """
+    check_device(device)
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     import psutil

@@ -174,8 +174,15 @@ def _memory(recipe: TrainingRecipe, found: Footprint, ranks: int) -> Rows:
     card = smallest_for(way.total)
     yield "", f"smallest card: {card}" if card else "more than any one card has"
     device = backbone.torch_device
-    if device.type == "cuda" and available_on(device) < way.total:
-        yield "", f"{device} here has {_gib(available_on(device))} GiB free"
+    if device.type != "cuda":
+        return
+    try:
+        free = available_on(device)
+    except RRFrameError as error:  # a plan for another machine
+        yield "", error.message
+    else:
+        if free < way.total:
+            yield "", f"{device} here has {_gib(free)} GiB free"
 
 
 def refuse_too_large(recipe: TrainingRecipe, ranks: int) -> None:

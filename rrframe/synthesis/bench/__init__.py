@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import torch
 
 from rrframe.contracts.component import create
+from rrframe.contracts.devices import check_device
 from rrframe.contracts.source import Source
 from rrframe.imaging.layout import to_batch, to_pixels
 from rrframe.imaging.writing import write_picture
 from rrframe.run.machine import machine
 from rrframe.synthesis.bench.beside import Beside, Others, others_in, peers
-from rrframe.synthesis.bench.operators import Batches, batches, check_device, components
+from rrframe.synthesis.bench.operators import Batches, batches, components
 from rrframe.synthesis.bench.running import parts, recipe_of, timed_run
 from rrframe.synthesis.bench.timing import Times, one_thread
 from rrframe.synthesis.record import fitted
@@ -110,7 +112,7 @@ def bench_synthesis(wanted: Wanted, folder: Path, say: Callable[[str], None]) ->
         RRFrameError: A library, a device or the other chains are not there; before anything is measured.
     """
     if wanted.device:
-        check_device(wanted.device)
+        check_device(torch.device(wanted.device))
     others = others_in(wanted.against) if wanted.against else Others()
     bench = Bench(wanted.size)
     photographs = make_photographs(folder / "photographs", wanted.size)

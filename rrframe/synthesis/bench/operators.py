@@ -18,7 +18,7 @@ from rrframe.contracts.draw import Draw
 from rrframe.contracts.filter import Filter
 from rrframe.contracts.stand_ins import STAND_INS, stand_in
 from rrframe.contracts.trying import compute_cues, image_key
-from rrframe.errors import RRFrameError, RRFrameErrors
+from rrframe.errors import RRFrameErrors
 from rrframe.imaging.layout import joined, to_batch
 from rrframe.manager import get_manager
 from rrframe.synthesis.bench.timing import Times
@@ -50,19 +50,6 @@ def components(pixels: np.ndarray, draws: int = 20) -> Iterator[tuple[str, Times
                 yield name, Times.of([partial(component.screen, pixels)] * 3)
             else:
                 yield name, Times.of([partial(component.verify, pixels, turned)] * 3)
-
-
-def check_device(device: str) -> None:
-    """Refuse a device that is not there.
-
-    Raises:
-        RRFrameError: It is not.
-    """
-    if device == "cuda" and not torch.cuda.is_available():
-        raise RRFrameError(
-            "--device cuda: torch finds no CUDA device on this machine",
-            hint="--device cpu runs batches on the CPU; for a GPU, install a CUDA build of torch",
-        )
 
 
 def batches(pixels: np.ndarray, device: str, size: int, seconds: float = 0.5) -> Batches:
