@@ -36,7 +36,7 @@ def check_device(device: torch.device, *, component: str | None = None, plugin: 
     if (device.index or 0) < count:
         return
     others = [f"{device.type}:{index}" for index in range(count)] or ["cpu"]
-    built = "" if device.type != "cuda" or torch.backends.cuda.is_built() else "; this torch is built for CPUs alone"
+    built = "" if device.type != "cuda" or torch.version.cuda else "; this torch is built for CPUs alone"
     raise RRFrameError(
         f"torch finds no device {device} on this machine{built}",
         component=component,
