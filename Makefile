@@ -31,6 +31,9 @@ test: lint docs  ## Check everything: style, types, docs, tests
 	$(SAY) "Running the tests, $(WORKERS) at a time"
 	@$(BIN)/pytest -n $(WORKERS)
 
+gpu: .venv/ready-to-develop  ## Try every degradation and primitive on this machine's GPU beside its CPU
+	@$(BIN)/pytest -q tests/laws/test_devices.py tests/test_imaging_paths.py
+
 lint: .venv/ready-to-develop  ## Check style and types
 	$(SAY) "Checking style (ruff) and types (mypy)"
 	@$(BIN)/ruff check .
@@ -76,4 +79,4 @@ clean:  ## Remove everything that these commands made, .venv and $(DEMO) include
 	$(SAY) "Making .venv with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
-.PHONY: help demo test lint docs pages bench clean
+.PHONY: help demo test gpu lint docs pages bench clean

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from rrframe.imaging.filters import separable
 from rrframe.imaging.layout import from_hwc, hwc_view
 
 _TRACE = 1e-5
@@ -177,5 +178,4 @@ def _feather_torch(mask: torch.Tensor, radii: Sequence[float]) -> torch.Tensor:
     reach = math.ceil(max(radii))
     kernels = torch.from_numpy(np.stack([_tent(radius, reach) for radius in radii])).to(mask.device)
     planes = F.pad(mask.transpose(0, 1), (reach, reach, reach, reach), mode="replicate")
-    planes = F.conv2d(planes, kernels[:, None, :, None], groups=len(mask))
-    return F.conv2d(planes, kernels[:, None, None, :], groups=len(mask)).transpose(0, 1)
+    return separable(planes, kernels).transpose(0, 1)

@@ -5,6 +5,7 @@ is one.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,23 +15,30 @@ from devices import DEVICES
 from networks import save_darkener, save_mixer
 
 import rrframe
-from rrframe import Chain, Cues, Degradation, Draws
+from rrframe import Chain, Cues, Degradation, Draws, contracts
 from rrframe.contracts.component import create
 from rrframe.contracts.trying import image_key
 from rrframe.imaging import colour, composite, fields, filters, isp, resample, warp
 from rrframe.imaging.layout import from_hwc, hwc_view
+from rrframe.imaging.random import Stream
 from rrframe.manager import get_manager
 
 ON_EACH = pytest.mark.parametrize("device", DEVICES)
 EVERY = sorted(get_manager().table("degradation"))
 SETTINGS = {"noise/density-average": {"size": 40}}  # by default a window is less than a pixel of so small a picture
 WEIGHTS = {"lowlight/learned": save_darkener, "reflection/learned": save_mixer}
+Side = Callable[..., torch.Tensor]
+SIDES: tuple[Side, ...] = (Chain.apply, Chain.retarget)
 THROUGH_FILES = ("compression/", "effect/web")  # a rounded code that differs makes another file
 
 
 @pytest.fixture
 def torch_path(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every primitive of two paths takes the one in torch, on a CPU too."""
+    take_torch_path(monkeypatch)
+
+
+def take_torch_path(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in (
         *((filters, name) for name in ("gaussian", "convolve", "box")),
         *((warp, name) for name in ("homography", "remap")),
@@ -47,6 +55,19 @@ def torch_path(monkeypatch: pytest.MonkeyPatch) -> None:
         return hwc_view(resample._torch(from_hwc([pixels]), *settings)[0])
 
     monkeypatch.setattr(resample, "_opencv", resized)
+
+
+class SameNumbers:
+    """On a GPU, the random numbers of a CPU."""
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self.stream, self.device = Stream(seed), device
+
+    def normal(self, count: int) -> torch.Tensor:
+        return self.stream.normal(count).to(self.device)
+
+    def uniform(self, count: int) -> torch.Tensor:
+        return self.stream.uniform(count).to(self.device)
 
 
 def made(name: str, folder: Path) -> Degradation:
@@ -75,10 +96,10 @@ def cues_of(images: torch.Tensor, device: str) -> Cues:
     return Cues({name: each.to(device) for name, each in maps.items()})
 
 
-def degraded(component: Degradation, device: str, severity: float | None = 0.7) -> tuple[torch.Tensor, torch.Tensor]:
+def degraded(component: Degradation, device: str, side: Side = Chain.apply) -> tuple[torch.Tensor, torch.Tensor]:
     images, chain = scene(), Chain((component,))
-    draws = [chain.draw(image_key(3, index), severity) for index in range(len(images))]
-    done = chain.apply(images.to(device), draws, cues_of(images, device))
+    draws = [chain.draw(image_key(3, index), 0.7) for index in range(len(images))]
+    done = side(chain, images.to(device), draws, cues_of(images, device))
     assert done.device.type == torch.device(device).type
     return images, done.cpu()
 
@@ -87,31 +108,41 @@ def strength(images: torch.Tensor, done: torch.Tensor) -> float:
     return float((done - images).square().mean().sqrt())
 
 
+@ON_EACH
 @pytest.mark.parametrize("name", [name for name in EVERY if not name.startswith(THROUGH_FILES)])
 def test_both_paths_make_the_same_picture(
-    name: str, tmp_path: Path, torch_path: None, monkeypatch: pytest.MonkeyPatch
+    name: str, device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Apart is hardly anything, and that little: warps round at edges, and tones next to black stretch what is left."""
+    """Apart is hardly anything, and that little: warps round at edges, and tones next to black stretch what is left.
+
+    The target is the same too. A GPU is given the CPU's random numbers; where it rounds a tone to the next step of a
+    table, a pixel in a thousand may differ, and it may round the weights of networks to 10 bits.
+    """
     component = made(name, tmp_path)
-    _, by_torch = degraded(component, "cpu")
-    monkeypatch.undo()
-    images, by_opencv = degraded(component, "cpu")
-    assert strength(images, by_opencv) > 0
-    assert float((by_torch - by_opencv).abs().max()) < 0.02
-    assert float((by_torch - by_opencv).abs().mean()) < 1e-4
+    by_opencv = [degraded(component, "cpu", side) for side in SIDES]
+    if device == "cpu":
+        take_torch_path(monkeypatch)
+    monkeypatch.setattr(contracts.draw, "DeviceStream", SameNumbers)
+    assert strength(*by_opencv[0]) > 0
+    few, small = (0.0, 1e-4) if device == "cpu" else (1e-3, 1e-3 if name in WEIGHTS else 1e-4)
+    for side, (_, here) in zip(SIDES, by_opencv, strict=True):
+        apart = (degraded(component, device, side)[1] - here).abs()
+        assert float((apart > 0.02).float().mean()) <= few
+        assert float(apart.mean()) < small
 
 
 @ON_EACH
 @pytest.mark.parametrize("name", EVERY)
 def test_a_batch_stays_where_it_is_and_is_as_bad_there(name: str, device: str, tmp_path: Path) -> None:
-    """A GPU's noise has other numbers, and the same law."""
+    """A GPU's noise has other numbers, and the same law; of few drops or blotches some are larger."""
     component = made(name, tmp_path)
     images, done = degraded(component, device)
     assert bool(done.isfinite().all())
     assert float(done.min()) >= -1e-5
     assert float(done.max()) <= 1 + 1e-5
-    _, here = degraded(component, "cpu")
-    assert strength(images, done) == pytest.approx(strength(images, here), rel=0.15)
+    if device != "cpu":
+        _, here = degraded(component, "cpu")
+        assert strength(images, done) == pytest.approx(strength(images, here), rel=0.4)
 
 
 # Some laws again, on each device
