@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 
 from rrframe.testing.calls import CLOSE, Call
 from rrframe.testing.checks import Broken, check, for_all
 from rrframe.testing.examples import Degrading, Example, Looking, examples_for
+from rrframe.testing.judge_laws import answers_every_image
 from rrframe.testing.measuring import Measuring
 from rrframe.testing.metric_laws import gives_one_score_an_image
 from rrframe.testing.pictures import LAYOUTS
-from rrframe.testing.purity_laws import keeps_no_state, same_input_same_bytes
+from rrframe.testing.purity_laws import keeps_no_state, must_repeat, same_input_same_bytes
 from rrframe.testing.subjects import Subject
 
 
-@check(keeps_no_state, gives_one_score_an_image)
+@check(keeps_no_state, gives_one_score_an_image, answers_every_image)
 def batch_equals_singles(subject: Subject) -> None:
     """An image of a batch comes out as it would alone, within 1e-5: no image sees its neighbours.
 
     Not to the bit: vector and scalar instructions, chosen by where a value lies in memory, may round apart.
     """
+    must_repeat(subject)
 
     def law(example: Example) -> None:
         batch = example.picture.batch
@@ -70,7 +73,11 @@ def works_in_inference_mode(subject: Subject) -> None:
     for_all(subject, examples_for(subject), law, share=0.5)
 
 
-def _close(call: Call, found: torch.Tensor, expected: torch.Tensor, when: str) -> None:
+def _close(call: Call, found: Any, expected: Any, when: str) -> None:
+    if isinstance(found, list):  # of a judge's answers
+        if found != expected:
+            raise Broken(f"{call.method} answers {found} {when}, and {expected} otherwise")
+        return
     if found.shape != expected.shape:
         raise Broken(f"{call.method} gives {tuple(found.shape)} {when}, and {tuple(expected.shape)} otherwise")
     scale = max(1.0, float(expected.detach().abs().nan_to_num(posinf=0.0).max()))  # cues have units, such as metres

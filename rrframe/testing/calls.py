@@ -131,4 +131,6 @@ def _parts(value: Any) -> Iterator[bytes]:
 def _single(argument: Any, index: int) -> Any:
     if isinstance(argument, (Draws, Cues)):
         return argument.select([index])
+    if isinstance(argument, str):  # a task, which all have
+        return argument
     return argument[index : index + 1]

@@ -1,5 +1,5 @@
-"""Laws of what a degradation declares: its dials refuse what is out of bounds, its draws can be kept, its cues are all
-that it reads.
+"""Laws of what is declared: a degradation's dials refuse what is out of bounds, its draws can be kept, its cues are all
+that it reads; a judge says how it is asked.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from typing import Any
 from rrframe.contracts.degradation import Degradation
 from rrframe.contracts.dials import Dial
 from rrframe.contracts.draw import Draw
+from rrframe.contracts.judge import Judge
+from rrframe.testing.asking import known_tasks
 from rrframe.testing.calls import digest
 from rrframe.testing.checks import Broken, check, for_all
-from rrframe.testing.component_laws import refused, survives_its_params
+from rrframe.testing.component_laws import is_described, refused, survives_its_params
 from rrframe.testing.examples import Degrading, degrading_examples
 from rrframe.testing.subjects import Subject
 from rrframe.testing.watching import WatchedCues
@@ -88,3 +90,16 @@ def reads_only_declared_cues(subject: Subject) -> None:
                 )
 
     for_all(subject, degrading_examples(subject), law, share=0.5)
+
+
+@check(is_described, survives_its_params)
+def says_how_it_is_asked(subject: Subject) -> None:
+    """It knows a registered task, and its numbers of workers and of images a call are whole ones from 1."""
+    judge = subject.component
+    assert isinstance(judge, Judge)
+    if not known_tasks(judge):
+        raise Broken("it knows none of the registered tasks")
+    for name in ("workers", "per_call"):
+        count = getattr(judge, name)
+        if type(count) is not int or count < 1:
+            raise Broken(f"{name} is {count!r}")

@@ -21,6 +21,7 @@ from rrframe.contracts.trying import image_key
 from rrframe.errors import RRFrameError
 from rrframe.imaging.colour import convert_light
 from rrframe.imaging.layout import to_pixels
+from rrframe.testing.asking import asking_examples
 from rrframe.testing.calls import Call, Facts, digest
 from rrframe.testing.measuring import measuring_examples
 from rrframe.testing.pictures import Picture
@@ -196,6 +197,8 @@ def examples_for(subject: Subject, *, greatest_batch: int = 1) -> st.SearchStrat
         return st.sampled_from(readings(subject))
     if subject.kind == "metric":
         return st.sampled_from(measuring_examples(subject))
+    if subject.kind == "judge":
+        return st.sampled_from(asking_examples(subject))
     some = _some_pictures(greatest_batch)
     if subject.kind == "cue":
         return st.builds(Looking, some)

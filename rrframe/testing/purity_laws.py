@@ -11,10 +11,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from rrframe.contracts.judge import Judge
+from rrframe.testing.asking import asking_examples
 from rrframe.testing.calls import Call, digest
 from rrframe.testing.checks import Broken, NotApplicable, check, for_all, for_each
 from rrframe.testing.component_laws import survives_its_params
-from rrframe.testing.declared_laws import reads_only_declared_cues
+from rrframe.testing.declared_laws import reads_only_declared_cues, says_how_it_is_asked
 from rrframe.testing.elsewhere import digests_elsewhere
 from rrframe.testing.examples import (
     Degrading,
@@ -32,13 +34,13 @@ from rrframe.testing.subjects import Subject
 from rrframe.testing.watching import moved_by, other_global_seeds
 
 
-@check(survives_its_params, reads_only_declared_cues)
+@check(survives_its_params, reads_only_declared_cues, says_how_it_is_asked)
 def runs(subject: Subject) -> None:
     """It takes every picture of at least 8 x 8 without an error."""
 
     def law(example: Example) -> None:
         for facts in facts_of(subject, example):
-            if subject.kind != "filter" and facts.type != "Tensor":
+            if subject.kind not in ("filter", "judge") and facts.type != "Tensor":
                 raise Broken(f"{facts.method} gives a {facts.type}, not a tensor")
 
     for_all(subject, examples_for(subject, greatest_batch=3), law)
@@ -78,6 +80,7 @@ def leaves_global_state_alone(subject: Subject) -> None:
 @check(leaves_global_state_alone)
 def same_input_same_bytes(subject: Subject) -> None:
     """The same picture, draw and cues, or number, give the same bytes, whatever the global generators hold."""
+    must_repeat(subject)
 
     def law(example: Example) -> None:
         with other_global_seeds(1):
@@ -96,6 +99,7 @@ def same_input_same_bytes(subject: Subject) -> None:
 @check(same_input_same_bytes)
 def keeps_no_state(subject: Subject) -> None:
     """What it was given before makes no difference: A, B, A gives A again, and B as a new component gives it."""
+    must_repeat(subject)
 
     def law(pair: tuple[Example, Example]) -> None:
         used, new = subject.made(), subject.made()
@@ -114,6 +118,7 @@ def keeps_no_state(subject: Subject) -> None:
 def survives_pickling(subject: Subject) -> None:
     """It can be pickled, and gives the same bytes after."""
     copied = pickle.loads(pickle.dumps(subject.component))
+    must_repeat(subject)
 
     def law(example: Example) -> None:
         for known, call in zip(digests_of(subject, example), example.calls(subject), strict=True):
@@ -126,6 +131,7 @@ def survives_pickling(subject: Subject) -> None:
 @check(survives_pickling)
 def same_bytes_in_another_process(subject: Subject) -> None:
     """The same picture, draw and cues, or number, give the same bytes in another process, with one thread."""
+    must_repeat(subject)
     if not subject.effort.processes:
         raise NotApplicable("it starts a process, which was not wanted")
     if type(subject.component).__module__ == "__main__":
@@ -136,6 +142,8 @@ def same_bytes_in_another_process(subject: Subject) -> None:
         examples = [*readings(subject)]
     if subject.kind == "metric":
         examples = [*measuring_examples(subject)]
+    if subject.kind == "judge":
+        examples = [*asking_examples(subject)]
     if subject.kind in ("degradation", "effect"):
         examples = [Degrading(texture, severity, seed) for severity in (None, 0.5, 1.0) for seed in (0, 1)]
     groups = [_with_drawing(subject, example) for example in examples]
@@ -147,6 +155,16 @@ def same_bytes_in_another_process(subject: Subject) -> None:
                 raise Broken(f"{call.method} gives something else in another process")
 
     for_each(examples, law)
+
+
+def must_repeat(subject: Subject) -> None:
+    """Nothing, unless it is a judge that does not say that its answers are repeatable.
+
+    Raises:
+        NotApplicable: It is.
+    """
+    if isinstance(subject.component, Judge) and not subject.component.repeatable:
+        raise NotApplicable("it does not say that its answers are repeatable")
 
 
 def _with_drawing(subject: Subject, example: Example) -> list[Call]:

@@ -14,6 +14,7 @@ from rrframe.testing import (
     declared_laws,
     degradation_laws,
     filter_laws,
+    judge_laws,
     metric_laws,
     purity_laws,
     variety_laws,
@@ -85,6 +86,18 @@ _METRIC = (
     *_PURITY,
     *_BATCH,
 )
+_JUDGE = (
+    *_COMPONENT,
+    declared_laws.says_how_it_is_asked,
+    judge_laws.identity_is_json,
+    purity_laws.runs,
+    judge_laws.answers_every_image,
+    judge_laws.reads_answers_or_none,
+    judge_laws.refuses_unknown_tasks,
+    judge_laws.more_is_never_milder,
+    *_PURITY,
+    batch_laws.batch_equals_singles,
+)
 _SUITES = {
     "backbone": _BACKBONE,
     "degradation": _DEGRADATION,
@@ -111,6 +124,7 @@ _SUITES = {
         filter_laws.says_why_it_drops,
         *_PURITY,
     ),
+    "judge": _JUDGE,
     "metric": _METRIC,
 }
 
@@ -118,7 +132,7 @@ _SUITES = {
 def checks_for(component: Any) -> Iterator[Check]:
     """The checks for ``component``: an instance, a class, or a ``Subject``; calling one with a ``Subject`` runs it.
 
-    Backbones, datasets, degradations, effects, cues, filters and metrics have theirs; of other kinds only the
+    Backbones, datasets, degradations, effects, cues, filters, judges and metrics have theirs; of other kinds only the
     announcement is checked.
     """
     yield from _SUITES.get(component.kind, (is_announced,))
