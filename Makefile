@@ -10,7 +10,8 @@ BIN := .venv/bin
 # What needs torchvision lies in a folder of its own, which tests/beside.py puts on the path of a process: whatever finds
 # torchvision imports it, and a torchvision built for CUDA cannot be imported beside a torch built for CPUs.
 BESIDE := .venv/beside
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --constraint constraints.txt
+# Modules are compiled as they are first imported: most of what torch brings never is.
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --no-compile --constraint constraints.txt
 TORCH := $(shell grep '^torch==' constraints.txt)
 SAY = @printf '\033[1m%s\033[0m\n'
 
