@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -64,3 +65,14 @@ def rrframe_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
 def photo() -> np.ndarray:
     """A real photograph: ``[512, 512, 3]`` uint8, encoded sRGB."""
     return data.astronaut()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """A browser to look at pages with."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None and os.environ.get("CI") == "true":
+        pytest.fail("chromium is not installed, and CI has to look at the pages: install the package chromium")
+    if found is None:
+        pytest.skip("chromium is not installed; CI runs this")
+    return found

@@ -8,6 +8,7 @@ import subprocess
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 
@@ -70,8 +71,8 @@ def psnr(one: np.ndarray, other: np.ndarray) -> float:
     return float(10 * np.log10(255**2 / max(error, 1e-9)))
 
 
-def assert_self_contained(text: str) -> PageContent:
-    """The page loads nothing, its pictures are in it, and every link stays within it."""
+def assert_self_contained(text: str, beside: Path | None = None) -> PageContent:
+    """The page loads nothing, its pictures are in it, and every link stays within it or leads to a file ``beside``."""
     page = PageContent.of(text)
     ids = {attributes["id"] for _, attributes in page.elements if "id" in attributes}
     for tag, attributes in page.elements:
@@ -84,7 +85,9 @@ def assert_self_contained(text: str) -> PageContent:
         elif "src" in attributes or tag in ("iframe", "object", "embed", "base"):
             raise AssertionError(f"{tag} loads something: {attributes}")
         elif tag == "a":
-            assert (attributes["href"] or "")[1:] in ids, f"a link to nowhere: {attributes['href']}"
+            href = attributes["href"] or ""
+            within = href.startswith("#") and href[1:] in ids
+            assert within or (beside and (beside / unquote(href)).is_file()), f"a link to nowhere: {href}"
         elif tag == "link":
             assert attributes == {"rel": "icon", "href": "data:,"}
     assert "url(" not in text

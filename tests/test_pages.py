@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
-import shutil
 import tracemalloc
 from itertools import pairwise
 
@@ -20,22 +18,12 @@ from rrframe.contracts.component import create
 from rrframe.errors import RRFrameError
 from rrframe.pages.page import Page
 from rrframe.pages.pictures import picture, shrink
-from rrframe.pages.pieces import Bars, Code, Comparison, Comparisons, Facts, Figures, Section, Strip, Table, Text
+from rrframe.pages.pieces import Code, Comparison, Comparisons, Facts, Figures, Section, Strip, Table, Text
+from rrframe.pages.plots import Bars
 from rrframe.pairs.manifest import write_manifest
 from rrframe.synthesis.report import write_report
 
 HOSTILE = "</style></script></title><script>alert(1)</script>\"'&"
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """A browser to look at pages with."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None and os.environ.get("CI") == "true":
-        pytest.fail("chromium is not installed, and CI has to look at the pages: install the package chromium")
-    if found is None:
-        pytest.skip("chromium is not installed; CI runs this")
-    return found
 
 
 def _every_piece(words: str, photo: np.ndarray) -> Page:
@@ -50,7 +38,7 @@ def _every_piece(words: str, photo: np.ndarray) -> Page:
         Table(words, ["name", "number", words], [["b", 10, words], ["a", 2, words], ["c", None, words]]),
         Bars([words, "other"], {words: [1, 2]}),
         Strip(words, shown),
-        Comparisons([Comparison(shown[0], shown[1], words, words)]),
+        Comparisons([Comparison(shown, words, words)]),
         Section(words, [Text(words)], [words], is_name=True),
     ]
     return Page(words, [Section("One", pieces), Section("Two", [])], words, {words: words})

@@ -28,7 +28,7 @@ from rich.console import Console
 from test_training import losses, stage, written
 from test_training import pairs as pairs
 
-from rrframe.pages.pieces import Curve
+from rrframe.pages.plots import Curve
 from rrframe.pairs.mixing import Cell, Mixer
 from rrframe.recipe import load_recipe
 from rrframe.rng import Key
@@ -123,7 +123,7 @@ def test_what_was_drawn_stands_beside_what_was_asked(pairs: Path, tmp_path: Path
     of = {name: sum(count for cell, count in run["wanted"].items() if cell.startswith(name)) for name in data}
     assert of["other"] == pytest.approx(24 * 3 / 8)  # half of the share at the end, over the second stage
     page = (tmp_path / "run" / "report.html").read_text()
-    for words in ("Asked for", "Drawn", "Difference", "What stayed frozen", "Waiting for pairs", "Side by side"):
+    for words in ("Asked for", "Drawn", "Difference", "What stayed frozen", "Waiting for pairs", "Restored", "Clean"):
         assert words in page
 
 

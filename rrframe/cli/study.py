@@ -13,7 +13,7 @@ from rich.text import Text
 
 from rrframe.cli.screen import as_text
 from rrframe.errors import RRFrameError
-from rrframe.pages.pieces import Cell
+from rrframe.pages.pieces import Cell, Value
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -77,10 +77,11 @@ def command(
     click.echo(as_text(Group(*parts), wide_in_pipes=True))
 
 
-def _shown(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Table:
+def _shown(columns: Sequence[str | Value], rows: Sequence[Sequence[Cell]]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number > 0 and column != "Verdict" else "left", no_wrap=number > 0)
+        left = number == 0 or column == "Verdict"
+        table.add_column(str(column), justify="left" if left else "right", no_wrap=number > 0)
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     return table

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from rrframe.evaluation.statistics import Interval
 from rrframe.evaluation.study import Study
+from rrframe.evaluation.wording import ends_words, p_words, pairs_words, turned, verdict_words
 from rrframe.pages.page import Page
-from rrframe.pages.pieces import Bars, Cell, Figures, Piece, Section, Table, Text
-
-_MOST_NAMED = 6
+from rrframe.pages.pieces import Cell, Columns, Figures, Piece, Section, Table, Text
+from rrframe.pages.plots import Whisker, Whiskers
 
 
 def tables(study: Study) -> Iterator[Table]:
@@ -32,16 +32,14 @@ def tables(study: Study) -> Iterator[Table]:
     for each in study.strengths.differences:
         ahead = each.one if each.mean.value >= 0 else each.other
         behind = each.other if ahead == each.one else each.one
-        sign = 1 if ahead == each.one else -1
-        gap = Interval(abs(each.mean.value), *_turned(each.mean, sign), each.mean.level, each.mean.count)
-        verdict = "holds" if each.holds else "inside the noise"
-        pairs.append(
-            [f"{ahead} over {behind}", f"{gap.value:.0f}", _ends(gap, "{:+.0f}"), _p(each.adjusted_p), verdict]
-        )
+        ends = (each.mean.low, each.mean.high)
+        low, high = ends if ahead == each.one else turned(*ends)
+        gap = [f"{abs(each.mean.value):.0f}", ends_words(low, high, "{:+.0f}")]
+        pairs.append([f"{ahead} over {behind}", *gap, p_words(each.adjusted_p), verdict_words(each.holds)])
     yield Table("Differences", ["Pair", "Elo", f"{level} of it", "p, adjusted", "Verdict"], pairs, False)
     if study.correlations:
         found: list[list[Cell]] = [
-            [each.name, f"{each.value.value:.4f}", _ends(each.value, "{:.4f}"), _p(each.p)]
+            [each.name, f"{each.value.value:.4f}", _ends(each.value, "{:.4f}"), p_words(each.p)]
             for each in study.correlations
         ]
         yield Table("Metric against people", ["Coefficient", "Value", f"{level} of it", "p"], found, False)
@@ -51,9 +49,7 @@ def remarks(study: Study) -> Iterator[str]:
     """What has to be known of the numbers, a sentence or two each."""
     noise = study.noise
     if noise:
-        named = ", ".join(f"{one} and {other}" for one, other in noise[:_MOST_NAMED])
-        more = f" and {len(noise) - _MOST_NAMED} more" if len(noise) > _MOST_NAMED else ""
-        yield f"Inside the noise, so not ranked: {named}{more}."
+        yield f"Inside the noise, so not ranked: {pairs_words(noise)}."
     if study.images < 2:
         yield "All votes are on one image, so nothing can be said of other images, and there are no intervals."
     agreed = study.agreement
@@ -69,7 +65,7 @@ def remarks(study: Study) -> Iterator[str]:
         sides = study.sides
         yield (
             f"Sides: the left won {100 * sides.share:.1f} % of {sides.left + sides.right} decided votes; the strengths "
-            f"alone predict {100 * sides.expected:.1f} % (p = {_p(sides.p)})."
+            f"alone predict {100 * sides.expected:.1f} % (p = {p_words(sides.p)})."
         )
     if study.judged and not study.correlations:
         yield "The metric or the people say the same of everything, so no correlation is defined."
@@ -87,14 +83,13 @@ def write_page(study: Study, path: Path) -> Path:
         "images": study.images,
         "people": study.raters,
     }
-    shares = {each.name: [round(100 * study.shares[each.name].value, 2)] for each in study.standings}
     explained = (
         "Ranks span what the data allow: models whose difference is inside the noise share them. Elo is the strength "
         "of Bradley and Terry with Davidson's ties, 400 points being odds of 10 to 1. Intervals come from resampling "
         "images."
     )
     sections = [
-        Section("Models", [Figures(figures), first, Text(explained, "quiet"), Bars(["% of first places"], shares)]),
+        Section("Models", [Figures(figures), first, Text(explained, "quiet"), Columns(list(_plots(study)))]),
         Section("What holds", [*(Text(remark) for remark in remarks(study)), *_first(rest)]),
     ]
     if len(rest) > 1:
@@ -103,21 +98,26 @@ def write_page(study: Study, path: Path) -> Path:
     return Page("Human study", sections, intro).write(path)
 
 
+def _plots(study: Study) -> Iterator[Whiskers]:
+    names = [each.name for each in study.standings]
+    note = f"with {100 * study.level:g} % intervals"
+    shares = {name: _whisker(study.shares[name], "{:.1f}", 100) for name in names}
+    yield Whiskers("First places, %", shares, note)
+    elo = {name: _whisker(study.strengths.elo[name], "{:+.0f}") for name in names}
+    yield Whiskers("Elo", elo, note, 0.0, "dashed: the mean of the models")
+
+
+def _whisker(interval: Interval, form: str, scale: float = 1) -> Whisker:
+    words = form.format(scale * interval.value)
+    if interval.low is None or interval.high is None:
+        return Whisker(scale * interval.value, words)
+    ends = (scale * interval.low, scale * interval.high)
+    return Whisker(scale * interval.value, f"{words} ({ends_words(*ends, form)})", ends)
+
+
 def _first(rest: list[Table]) -> list[Piece]:
     return [rest[0]] if rest else []
 
 
-def _turned(mean: Interval, sign: int) -> tuple[float | None, float | None]:
-    if mean.low is None or mean.high is None:
-        return None, None
-    return (mean.low, mean.high) if sign > 0 else (-mean.high, -mean.low)
-
-
 def _ends(interval: Interval, form: str, scale: float = 1) -> str:
-    if interval.low is None or interval.high is None:
-        return "not known"
-    return f"{form.format(scale * interval.low)} to {form.format(scale * interval.high)}"
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return ends_words(interval.low, interval.high, form, scale)

@@ -34,13 +34,29 @@
   };
 
   // The slider is a range input, for keyboards and screen readers; a finger or a mouse may drag anywhere on the picture.
+  // What stands on either side is chosen below it where there are more than two pictures: flipping shows what changes.
   const startComparison = (stage) => {
-    const [before, after] = [...stage.querySelectorAll(".side")].map((side) => side.textContent);
-    const range = make("input", { type: "range", min: 0, max: 100, value: 50, "aria-label": `How much is shown of: ${before}; the rest is: ${after}` });
+    const layers = [...stage.children];
+    if (layers.length < 2) return;
+    const names = layers.map((layer) => layer.querySelector(".side").textContent);
+    const range = make("input", { type: "range", min: 0, max: 100, value: 50 });
+    const [left, right] = ["left", "right"].map((side) => {
+      const select = make("select", { "aria-label": `On the ${side}`, class: side }, ...names.map((name) => make("option", {}, name)));
+      select.addEventListener("change", () => show());
+      return select;
+    });
     const move = (share) => {
       range.value = share;
-      range.setAttribute("aria-valuetext", `${Math.round(share)} % ${before}`);
+      range.setAttribute("aria-valuetext", `${Math.round(share)} % ${left.value}`);
       stage.style.setProperty("--at", `${share}%`);
+    };
+    const show = () => {
+      layers.forEach((layer, place) => {
+        layer.classList.toggle("on-left", place === left.selectedIndex);
+        layer.classList.toggle("on-right", place === right.selectedIndex);
+      });
+      range.setAttribute("aria-label", `How much is shown of: ${left.value}; the rest is: ${right.value}`);
+      move(Number(range.value));
     };
     const follow = (event) => {
       const box = stage.getBoundingClientRect();
@@ -48,6 +64,7 @@
     };
     stage.append(range, make("span", { class: "handle" }));
     stage.classList.add("live");
+    if (names.length > 2) stage.after(make("div", { class: "choose" }, left, right));
     range.addEventListener("input", () => move(Number(range.value)));
     stage.addEventListener("pointerdown", (event) => {
       if (event.button) return;
@@ -57,7 +74,97 @@
       follow(event);
     });
     stage.addEventListener("pointermove", (event) => stage.hasPointerCapture(event.pointerId) && follow(event));
-    move(50);
+    stage.showOnRight = (name) => {
+      if (!names.includes(name)) return;
+      right.value = name;
+      show();
+    };
+    right.selectedIndex = 1;
+    show();
+  };
+
+  // Many comparisons: a few at a time, chosen by their marks and their caption, ordered by a number of their tables.
+  const startBrowser = (list) => {
+    const most = 12;
+    const cards = [...list.children].map((figure) => ({
+      figure,
+      words: figure.querySelector("figcaption").textContent.toLowerCase(),
+      stage: figure.querySelector(".stage"),
+      table: figure.querySelector(".said table"),
+    }));
+    const different = (values) => [...new Set(values)];
+    const choice = (label, options) => {
+      const select = make("select", {}, ...options.map((option) => make("option", {}, option)));
+      bar.append(make("label", {}, make("span", {}, label), select));
+      select.addEventListener("change", () => show(most));
+      return select;
+    };
+    const bar = make("div", { class: "browse-bar", role: "search" });
+    const marks = [...list.querySelectorAll("[data-label]")];
+    const labels = different(marks.map((mark) => mark.dataset.label)).map((label) => {
+      const all = different(marks.filter((mark) => mark.dataset.label === label).map((mark) => mark.textContent));
+      return { label, select: all.length > 1 || list.querySelectorAll(`[data-label="${CSS.escape(label)}"]`).length < cards.length ? choice(label, ["all", ...all.sort()]) : null };
+    });
+    const sides = different([...list.querySelectorAll(".layer:not(:first-child) > .side")].map((side) => side.textContent));
+    const side = sides.length > 1 ? choice("On the right", sides) : null;
+    const headings = [...(list.querySelector(".said table")?.tHead.rows[0].cells ?? [])];
+    const numbers = headings.flatMap((heading, column) => (heading.classList.contains("number") ? [{ column, name: heading.firstChild.textContent.trim() }] : []));
+    const order = numbers.length ? choice("Order", ["as listed", ...numbers.flatMap(({ name }) => [`${name}, lowest first`, `${name}, highest first`])]) : null;
+    const named = make("input", { type: "search", placeholder: "part of a name" });
+    named.addEventListener("input", () => show(most));
+    bar.append(make("label", {}, make("span", {}, "Name"), named));
+    const count = make("p", { class: "quiet", "aria-live": "polite" });
+    const more = make("button", { type: "button", class: "more" });
+    more.addEventListener("click", () => {
+      const first = show(shown + most)[shown - most];
+      first?.figure.focus({ preventScroll: true });
+    });
+    let shown = most;
+
+    const chosen = ({ figure, words }) =>
+      words.includes(named.value.trim().toLowerCase()) &&
+      labels.every(({ label, select }) => !select?.selectedIndex || [...figure.querySelectorAll("[data-label]")].some((mark) => mark.dataset.label === label && mark.textContent === select.value));
+    const number = ({ table }, column) => {
+      const row = [...(table?.tBodies[0].rows ?? [])].find((each) => each.cells[0].firstChild.textContent.trim() === (side ? side.value : sides[0]));
+      return Number(row?.cells[column].dataset.value ?? "NaN");
+    };
+    const show = (until) => {
+      shown = until;
+      let found = cards.filter(chosen);
+      if (order?.selectedIndex) {
+        const { column } = numbers[(order.selectedIndex - 1) >> 1];
+        const sign = order.selectedIndex % 2 ? 1 : -1;
+        const key = new Map(found.map((card) => [card, number(card, column)]));
+        found = [...found].sort((one, other) => Number.isNaN(key.get(one)) - Number.isNaN(key.get(other)) || sign * (key.get(one) - key.get(other)) || 0);
+      }
+      list.append(...found.map(({ figure }) => figure));
+      cards.forEach(({ figure }) => { figure.hidden = true; });
+      found.slice(0, shown).forEach(({ figure, stage }) => {
+        figure.hidden = false;
+        if (side) stage?.showOnRight?.(side.value);
+      });
+      count.textContent = `${Math.min(shown, found.length)} of ${found.length} shown` + (found.length < cards.length ? `, ${cards.length} in all` : "");
+      more.hidden = shown >= found.length;
+      more.textContent = `Show ${Math.min(most, found.length - shown)} more`;
+      return found;
+    };
+    list.before(bar, count);
+    list.after(more);
+    show(most);
+  };
+
+  // A link to a comparison brings it out, with what the link is about on its right; a small picture shows it beforehand.
+  const startPointer = (link) => {
+    const figure = document.getElementById(link.hash.slice(1));
+    const layers = [...(figure?.querySelectorAll(".layer") ?? [])];
+    const layer = layers.find((each) => each.querySelector(".side").textContent === link.dataset.side);
+    if (layer) link.prepend(make("img", { src: layer.querySelector("img").src, alt: "", loading: "lazy" }));
+    link.addEventListener("click", () => {
+      if (!figure) return;
+      figure.hidden = false;
+      figure.querySelector(".stage")?.showOnRight?.(link.dataset.side);
+      figure.focus({ preventScroll: true });
+    });
   };
 
   // One viewer for all strips. Neighbours appear in the same place, so that flipping shows what changes.
@@ -116,7 +223,7 @@
     if (body.rows.length < 2) return;
     const headings = [...table.tHead.rows[0].cells];
     headings.forEach((heading, column) => {
-      const button = make("button", { type: "button" }, heading.textContent);
+      const button = make("button", { type: "button" }, ...heading.childNodes);
       heading.replaceChildren(button);
       button.addEventListener("click", () => {
         const rising = heading.getAttribute("aria-sort") !== "ascending";
@@ -135,6 +242,8 @@
     document.body.append(viewer.dialog);
     document.querySelectorAll(".theme").forEach(startTheme);
     document.querySelectorAll(".stage").forEach(startComparison);
+    document.querySelectorAll(".browse").forEach(startBrowser);
+    document.querySelectorAll(".pointers a").forEach(startPointer);
     document.querySelectorAll(".strip").forEach(startStrip);
     document.querySelectorAll(".sortable").forEach(startTable);
   });

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 import rrframe
 from rrframe.errors import RRFrameError
-from rrframe.pages.pieces import Cell, Section
+from rrframe.pages.pieces import Cell, Section, Value
 from rrframe.pairs.files import write_whole
 
 
@@ -69,6 +69,7 @@ def _templates() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["number"] = _number
+    environment.filters["sort_value"] = _sort_value
     return environment
 
 
@@ -89,3 +90,9 @@ def _number(value: Cell) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}".replace(",", "\u202f")
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _sort_value(cell: Cell) -> int | float | None:
+    """What a column is sorted by at ``cell``, where that is a number."""
+    number = cell.value if isinstance(cell, Value) else cell
+    return None if isinstance(number, str) else number

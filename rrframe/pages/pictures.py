@@ -29,15 +29,16 @@ class Picture:
     detail: str = ""
 
 
-def picture(pixels: np.ndarray, alt: str, caption: str = "", detail: str = "") -> Picture:
-    """``[H, W, 3]`` uint8 encoded sRGB as a picture for a page, without a visible loss.
+def picture(pixels: np.ndarray, alt: str, caption: str = "", detail: str = "", quality: int | None = None) -> Picture:
+    """``[H, W, 3]`` uint8 encoded sRGB as a picture for a page, without a visible loss unless ``quality``, that of
+    JPEG, is given.
 
     A page is there to judge noise and artefacts, so its own compression must not add or remove any: JPEG 4:4:4 at the
     lowest of a few qualities that stays within two levels of 255 (RMS; 42 dB). The highest does so even for pure
     noise. Lossy WebP will not do: it halves the resolution of colour.
     """
     height, width = pixels.shape[:2]
-    return Picture(_data_uri(np.ascontiguousarray(pixels)), width, height, alt, caption, detail)
+    return Picture(_data_uri(np.ascontiguousarray(pixels), quality), width, height, alt, caption, detail)
 
 
 def shrink(pixels: np.ndarray, longest: int) -> np.ndarray:
@@ -52,10 +53,10 @@ def shrink(pixels: np.ndarray, longest: int) -> np.ndarray:
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
 
 
-def _data_uri(pixels: np.ndarray) -> str:
+def _data_uri(pixels: np.ndarray, quality: int | None) -> str:
     data = b""
-    for quality in _QUALITIES:
-        data = encode_jpeg(pixels, quality)
-        if np.square(decode(data).astype(np.float32) - pixels).mean() <= _CLOSE:
+    for each in _QUALITIES if quality is None else (quality,):
+        data = encode_jpeg(pixels, each)
+        if quality is None and np.square(decode(data).astype(np.float32) - pixels).mean() <= _CLOSE:
             break
     return f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"

@@ -5,15 +5,42 @@ All text is plain and escaped when it is shown.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
+from urllib.parse import quote
 
 from rrframe.pages.pictures import Picture
+from rrframe.pages.plots import Bars, Curve, Histograms, Whiskers
 
-Cell = str | int | float | None
+
+@dataclass(frozen=True)
+class Value:
+    """A cell with more to it than a number or a word.
+
+    Args:
+        words: What is shown.
+        value: What the rows are sorted by, where that is a number.
+        note: What has to stand beside it, smaller.
+        link: Where a press leads: a file beside the page, by its path relative to it, or ``#`` and an anchor.
+    """
+
+    words: str
+    value: float | None = None
+    note: str = ""
+    link: str = ""
+
+    def __str__(self) -> str:
+        return self.words
+
+    @property
+    def href(self) -> str:
+        """The link with nothing in it that a browser could take for more than a path."""
+        return self.link if self.link.startswith("#") else quote(self.link, errors="surrogateescape")
+
+
+Cell = str | int | float | Value | None
 
 
 @dataclass(frozen=True)
@@ -56,109 +83,23 @@ class Table:
 
     Args:
         label: What the table shows, for those who cannot see it.
-        columns: The titles.
+        columns: The titles; of a :class:`Value` the words and the note.
         rows: As many cells each as there are columns; the first names the row.
         sortable: Whether a press on a title sorts the rows.
     """
 
     macro: ClassVar[str] = "table"
     label: str
-    columns: Sequence[str]
+    columns: Sequence[str | Value]
     rows: Sequence[Sequence[Cell]]
     sortable: bool = True
 
     def has_numbers(self, column: int) -> bool:
         """Whether a number stands in that column."""
-        return any(isinstance(row[column], (int, float)) for row in self.rows)
-
-
-@dataclass(frozen=True)
-class Bars:
-    """Stacked bars, one a row, all on one scale.
-
-    Args:
-        series: What the parts of a bar are, in order.
-        rows: The numbers of each row by its name, as many as there are series; none below 0.
-    """
-
-    macro: ClassVar[str] = "bars"
-    series: Sequence[str]
-    rows: Mapping[str, Sequence[float]]
-
-    def spans(self, name: str) -> list[tuple[float, float]]:
-        """Where each part of a row's bar begins and how long it is, in percent of the longest bar."""
-        longest = max((sum(values) for values in self.rows.values()), default=0) or 1
-        spans, start = [], 0.0
-        for value in self.rows[name]:
-            length = 100 * value / longest
-            spans.append((start, length))
-            start += length
-        return spans
-
-    def said(self, name: str) -> str:
-        """The numbers of a row in words."""
-        parts = [f"{value:g} {series}" for series, value in zip(self.series, self.rows[name], strict=True) if value]
-        return ", ".join(parts) or "none"
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Lines over a common axis; those with many points are thinned to what a screen shows.
-
-    Args:
-        title: What is measured, with its unit.
-        axis: What runs from left to right.
-        lines: The points of each line by its name, rising to the right. The first lies on top.
-        log: Whether the vertical axis is logarithmic. What is not above 0 has no place on it and is left out.
-    """
-
-    macro: ClassVar[str] = "curve"
-    title: str
-    axis: str
-    lines: Mapping[str, Sequence[tuple[float, float]]]
-    log: bool = False
-
-    width: ClassVar[int] = 600
-    height: ClassVar[int] = 180
-    _most: ClassVar[int] = 1000
-
-    def path(self, name: str) -> str:
-        """A line as SVG draws it, in a box of ``width`` x ``height``."""
-        (left, right), (low, high) = self._span(0), map(self._place, self._span(1))
-        points = self._points(name)
-        points = points[:: -(-len(points) // self._most) or 1]
-        places = [
-            f"{self.width * (x - left) / (right - left):.1f},"
-            f"{self.height * (1 - (self._place(y) - low) / (high - low)):.1f}"
-            for x, y in points
-        ]
-        return "M" + "L".join(places) if places else ""
-
-    def ends(self) -> dict[str, str]:
-        """The numbers at the ends of the axes."""
-        (left, right), (low, high) = self._span(0), self._span(1)
-        return {"left": f"{left:g}", "right": f"{right:g}", "low": f"{low:.4g}", "high": f"{high:.4g}"}
-
-    def said(self, name: str) -> str:
-        """A line in words."""
-        points = self._points(name)
-        if not points:
-            return f"{name}: no points"
-        return f"{name} from {points[0][1]:.4g} to {points[-1][1]:.4g} over {len(points)} points"
-
-    def _points(self, name: str) -> Sequence[tuple[float, float]]:
-        points = self.lines[name]
-        return [point for point in points if point[1] > 0] if self.log else points
-
-    def _place(self, value: float) -> float:
-        return math.log10(value) if self.log else value
-
-    def _span(self, side: int) -> tuple[float, float]:
-        values = [point[side] for name in self.lines for point in self._points(name)] or [1.0]
-        low, high = min(values), max(values)
-        if high > low:
-            return low, high
-        return (low / 2, high * 2) if self.log and side else (low - 0.5, high + 0.5)
+        cells = (row[column] for row in self.rows)
+        return any(
+            cell.value is not None if isinstance(cell, Value) else isinstance(cell, (int, float)) for cell in cells
+        )
 
 
 @dataclass(frozen=True)
@@ -172,20 +113,82 @@ class Strip:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two pictures of one size under a slider. Without scripts they stand side by side."""
+    """Pictures of one size under a slider: the first to its left, the second to its right. Where there are more, the
+    reader chooses which stand on either side. Without scripts all stand side by side.
 
-    before: Picture
-    after: Picture
+    Args:
+        pictures: Two or more; fewer are shown as they are.
+        caption: Shown below them, and
+        detail: smaller, too.
+        marks: What the reader may choose the comparison by, such as ``{"Task": "noise"}``.
+        pieces: What is said of it, beside it where there is room.
+        anchor: What links to it have behind the ``#``.
+    """
+
+    pictures: Sequence[Picture]
     caption: str = ""
     detail: str = ""
+    marks: Mapping[str, str] = field(default_factory=dict)
+    pieces: Sequence[Piece] = ()
+    anchor: str = ""
 
 
 @dataclass(frozen=True)
 class Comparisons:
-    """Sliders side by side, as many in a row as fit."""
+    """Sliders side by side, as many in a row as fit.
+
+    Args:
+        items: The comparisons.
+        browse: For many: below one another, a few at a time, to be chosen by their marks, their caption, and what
+            stands on the right, and ordered by the numbers of the first table among the pieces of each.
+    """
 
     macro: ClassVar[str] = "comparisons"
     items: Sequence[Comparison]
+    browse: bool = False
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """A link to a comparison of the page.
+
+    Args:
+        anchor: That of the comparison.
+        side: The caption of the picture that is to stand on its right.
+        words: What is shown, and
+        detail: smaller, too.
+    """
+
+    anchor: str
+    side: str
+    words: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Pointers:
+    """Rows of links to comparisons of the page, each row under its title; scripts set a small picture to each."""
+
+    macro: ClassVar[str] = "pointers"
+    rows: Mapping[str, Sequence[Pointer]]
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Pieces folded away under ``title``."""
+
+    macro: ClassVar[str] = "folded"
+    title: str
+    pieces: Sequence[Piece]
+    open: bool = False
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Pieces beside one another, as many in a row as fit."""
+
+    macro: ClassVar[str] = "columns"
+    pieces: Sequence[Piece]
 
 
 @dataclass(frozen=True)
@@ -211,4 +214,20 @@ class Section:
         return re.sub(r"\W+", "-", self.title.lower()).strip("-") or "section"
 
 
-Piece = Text | Code | Facts | Figures | Table | Bars | Curve | Strip | Comparisons | Section
+Piece = (
+    Text
+    | Code
+    | Facts
+    | Figures
+    | Table
+    | Bars
+    | Curve
+    | Whiskers
+    | Histograms
+    | Strip
+    | Comparisons
+    | Pointers
+    | Folded
+    | Columns
+    | Section
+)

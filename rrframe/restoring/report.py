@@ -108,8 +108,7 @@ def _comparisons(row: Row, out: Path) -> Iterator[Comparison]:
 
 def _comparison(row: Row, before: np.ndarray, after: np.ndarray, caption: str, detail: str) -> Comparison:
     return Comparison(
-        picture(before, f"{row.shown}, as it was", "Before"),
-        picture(after, f"{row.shown}, restored", "After"),
+        [picture(before, f"{row.shown}, as it was", "Before"), picture(after, f"{row.shown}, restored", "After")],
         caption,
         detail,
     )

@@ -17,7 +17,8 @@ from rrframe.errors import RRFrameError
 from rrframe.imaging.codec import decode
 from rrframe.pages.page import Page
 from rrframe.pages.pictures import Picture, picture, shrink
-from rrframe.pages.pieces import Bars, Cell, Code, Comparison, Comparisons, Facts, Figures, Piece, Section, Table, Text
+from rrframe.pages.pieces import Cell, Code, Comparison, Comparisons, Facts, Figures, Piece, Section, Table, Text
+from rrframe.pages.plots import Bars
 from rrframe.pairs.manifest import STATUSES, UNMADE
 from rrframe.pairs.reading import PairFolder
 from rrframe.run.folder import RESOLVED
@@ -191,7 +192,7 @@ def _comparison(pairs: PairFolder, row: Mapping[str, Any]) -> Comparison:
     clean, _ = _member(pairs, row, "clean", f"{row['source']}, clean")
     scaled = "" if share == 1 else f"Shown at {share:.0%}, which hides fine detail."
     told = " ".join(filter(None, [_drawn(pairs.member(row, "meta").decode()), scaled]))
-    return Comparison(degraded, clean, row["source"], told)
+    return Comparison([degraded, clean], row["source"], told)
 
 
 def _member(pairs: PairFolder, row: Mapping[str, Any], which: str, alt: str) -> tuple[Picture, float]:

@@ -5,28 +5,26 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from rrframe.imaging.reading import read_photograph
 from rrframe.pages.page import Page
-from rrframe.pages.pictures import Picture, picture
+from rrframe.pages.pictures import picture
 from rrframe.pages.pieces import (
     Cell,
     Code,
     Comparison,
     Comparisons,
-    Curve,
     Facts,
     Figures,
     Piece,
     Section,
-    Strip,
     Table,
     Text,
 )
+from rrframe.pages.plots import Curve
 from rrframe.run.folder import RESOLVED
 from rrframe.training.curves import STEPS, TIMINGS, VALIDATIONS, read_curve
 from rrframe.training.validation import MEASURES, PICTURES
@@ -122,7 +120,6 @@ def _held_out(folder: Path, run: Line, validations: list[Line]) -> Iterator[Piec
     yield Table(f"Held-out pairs after step {best['step']}", columns, [*rows, _row("all", best)])
     told = run.get("held_out", [])
     yield Comparisons([_comparison(folder, each) for each in told])
-    yield Section("Side by side", [_strip(folder, each) for each in told])
 
 
 def _row(name: str, cell: Line) -> list[Cell]:
@@ -132,30 +129,16 @@ def _row(name: str, cell: Line) -> list[Cell]:
 
 
 def _comparison(folder: Path, told: Line) -> Comparison:
-    sides = _sides(folder, told, "degraded", "restored")
-    caption = f"{told['task']}, {told['source']}"
-    return Comparison(sides[0], sides[1], caption, f"{told['degraded_psnr']:.2f} to {told['psnr']:.2f} dB")
-
-
-def _strip(folder: Path, told: Line) -> Strip:
-    degraded, restored, clean = _sides(folder, told, "degraded", "restored", "clean")
-    pictures = [
-        replace(degraded, detail=f"{told['task']}, {told['source']}, {told['degraded_psnr']:.2f} dB"),
-        replace(restored, detail=f"{told['psnr']:.2f} dB"),
-        clean,
-    ]
-    return Strip(f"{told['key']}: {told['task']}, {told['source']}", pictures)
-
-
-def _sides(folder: Path, told: Line, *sides: str) -> Sequence[Picture]:
-    return [
+    sides = [
         picture(
             read_photograph(folder / PICTURES / f"{told['number']:02d}-{side}.png").eight_bit(),
             f"{told['key']}, {side}",
             side.capitalize(),
         )
-        for side in sides
+        for side in ("degraded", "restored", "clean")
     ]
+    caption = f"{told['task']}, {told['source']}"
+    return Comparison(sides, caption, f"{told['degraded_psnr']:.2f} to {told['psnr']:.2f} dB")
 
 
 # The run
