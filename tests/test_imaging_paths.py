@@ -101,6 +101,16 @@ def test_expanding_tones(device: str) -> None:
     assert apart(*tones) <= 1 / 65535
 
 
+@proves("isp._opened")
+@ON_EACH
+@SOME
+@given(batch=images(greatest_batch=2))
+def test_opening(batch: torch.Tensor, device: str) -> None:
+    grey = batch[:, :1]
+    there = -F.max_pool2d(-grey.to(device), 3, 1, 1)
+    assert apart(isp._opened(grey), F.max_pool2d(there, 3, 1, 1)) == 0
+
+
 # Filters
 # ---------------------------------------------------------------------------------------------------------------------
 

@@ -13,14 +13,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import cv2
+import numpy as np
 import torch
+import torch.nn.functional as F
 
 from rrframe.imaging.colour import mix, power
 from rrframe.imaging.filters import convolve
+from rrframe.imaging.layout import from_hwc, hwc_view
 
 _GAMMA = 2.2
 _SHOULDER = 0.9  # linear light above which highlights are rolled off
 _BRIGHTEST = 2.0  # linear light of the scene that becomes white
+_RIM = 5  # thousandths of the shorter side: sharpening draws rims about as wide
 _BEND = 1.0 - (1.0 - _SHOULDER) / (_BRIGHTEST - _SHOULDER)
 
 _RGB_TO_XYZ = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
@@ -66,20 +71,23 @@ class Camera:
         return matrix / matrix.sum(dim=2, keepdim=True) / gains
 
 
-def unprocess(images: torch.Tensor, camera: Camera) -> torch.Tensor:
+def unprocess(images: torch.Tensor, camera: Camera, rims: torch.Tensor | None = None) -> torch.Tensor:
     """The raw light of a picture: inverse tone curve and gamma, highlights recovered, colour matrix, white balance
     taken out.
 
     Args:
         images: ``[B, 3, H, W]`` float32 in [0, 1], encoded.
         camera: The camera that took it.
+        rims: ``[B, 1, 1, 1]``, from 0, as by default, to 1: how much of what was recovered is taken back where a
+            highlight is thinner than half a hundredth of the shorter side. Sharpening leaves such rims around what is
+            bright, and no light was ever there.
 
     Returns:
         ``[B, 3, H, W]`` float32, linear. 1 is what a green pixel saturates at, and highlights lie up to twice as
         high; strong colours can lie slightly below 0.
     """
     light = _expand_looked_up(images) if images.device.type == "cpu" else _expand_torch(images)
-    return mix(_recovered(light), camera.from_rgb())
+    return mix(_recovered(light, rims), camera.from_rgb())
 
 
 def process(raw: torch.Tensor, camera: Camera) -> torch.Tensor:
@@ -145,11 +153,24 @@ def _expansion() -> torch.Tensor:
     return _expand_torch(torch.arange(65536, dtype=torch.float64) / 65535.0).to(torch.float32)
 
 
-def _recovered(light: torch.Tensor) -> torch.Tensor:
+def _recovered(light: torch.Tensor, rims: torch.Tensor | None) -> torch.Tensor:
     """Linear light with what the shoulder held back; hues stay."""
     grey = _grey(light)
     over = ((grey - _SHOULDER) / (1.0 - _SHOULDER)).clamp_(0.0, 1.0)
-    return _brightened(light, grey, over / (1.0 - _BEND * over))
+    held = over / (1.0 - _BEND * over)
+    if rims is not None:
+        held = torch.lerp(held, _opened(held), rims)
+    return _brightened(light, grey, held)
+
+
+def _opened(values: torch.Tensor) -> torch.Tensor:
+    """``[B, 1, H, W]`` without what is thinner than a rim: everywhere the least around, and of that the most."""
+    reach = max(1, round(_RIM * min(values.shape[-2:]) / 2000))
+    width = 2 * reach + 1
+    if values.device.type != "cpu":
+        return F.max_pool2d(-F.max_pool2d(-values, width, 1, reach), width, 1, reach)
+    window = np.ones((width, width), np.uint8)
+    return from_hwc([cv2.morphologyEx(hwc_view(each), cv2.MORPH_OPEN, window)[..., None] for each in values])
 
 
 def _rolled_off(light: torch.Tensor) -> torch.Tensor:

@@ -18,6 +18,7 @@ import rrframe
 from rrframe.contracts.cue import Cues
 from rrframe.contracts.draw import Draws
 from rrframe.contracts.trying import compute_cues, image_key
+from rrframe.imaging.layout import to_batch
 from rrframe.imaging.scatter import scatter
 
 SOME = settings(max_examples=10, deadline=None)
@@ -246,6 +247,21 @@ def test_a_bright_sky_is_no_lamp() -> None:
     sky = torch.full((1, 3, 200, 300), 0.3)
     sky[..., :90, :] = 1.0
     assert float(compute_cues(["highlights"], sky, ["sky"]).highlights.max()) == 0.0
+
+
+@pytest.mark.parametrize("name", ["astronaut", "camera", "coffee", "motorcycle"])
+def test_white_things_by_daylight_are_no_lamps(name) -> None:
+    """Flares rose from a helmet, a shirt and the rim of a cup."""
+    pixels = rrframe.load("images/samples").read(name).eight_bit()
+    assert int((pixels.mean(axis=2) > 0.97 * 255).sum()) > 100  # they are clipped
+    assert float(compute_cues(["highlights"], to_batch(pixels), [name]).highlights.max()) == 0.0
+
+
+def test_the_lamps_of_a_launch_at_night_are_found() -> None:
+    pixels = rrframe.load("images/samples").read("rocket").eight_bit()
+    found = compute_cues(["highlights"], to_batch(pixels), ["rocket"]).highlights[0, 0]
+    assert 200 < int((found > 0.5).sum()) < 500
+    assert float(found[:300].max()) == 0.0  # they stand at its foot
 
 
 def test_a_lamp_is_one() -> None:

@@ -67,6 +67,18 @@ def test_highlights_stay_neutral_and_stand_out() -> None:
     assert float(ratio) > 1.8
 
 
+def test_rims_that_sharpening_left_do_not_glow() -> None:
+    """A white line two pixels wide around a pale panel was as bright as a lamp, twice the panel; a disc of light is."""
+    scene = plain(0.2, 0.2, 0.2, side=400).clone()
+    scene[..., 100:300, 100:300] = 1.0
+    scene[..., 102:298, 102:298] = 0.97
+    scene[..., 20:60, 20:60] = 1.0
+    dark = darkened(exposure(3.0), scene)[0, 1]
+    rim, panel, lamp = dark[100:102, 150:250].mean(), dark[150:250, 150:250].mean(), dark[35:45, 35:45].mean()
+    assert float(rim) < 1.15 * float(panel)
+    assert float(lamp) > 1.3 * float(panel)
+
+
 def test_white_balance_drifts_by_what_the_dial_says() -> None:
     component = exposure(1.0, drift=0.15)
     draws = [component.draw(image_key(seed)).values for seed in range(200)]

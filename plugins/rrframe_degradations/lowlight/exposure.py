@@ -14,7 +14,8 @@ class Exposure(SensorDegradation):
     """A photograph with too little light: taken back to raw light, attenuated by 2^-stops, given the noise of a
     camera's sensor, and processed again with a white balance that is off.
 
-    Highlights are recovered first, so that lamps stay bright. Nothing is rounded but by the sensor's own converter.
+    Highlights are recovered first, so that lamps stay bright, but for thin ones: they are rims that sharpening left.
+    Nothing is rounded but by the sensor's own converter.
 
     Source: Cui et al. 2021, "Multitask AET with orthogonal tangent regularity for dark object detection" (MAET):
     exposures around 0.1 +- 0.08, that is 3.3 stops; processing from Brooks et al. 2019; noise as in noise/sensor.
@@ -36,7 +37,7 @@ class Exposure(SensorDegradation):
 
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
         camera = camera_of(draw)
-        raw = unprocess(images, camera).mul_(torch.exp2(-draw.stops))
+        raw = unprocess(images, camera, rims=draw.stops.clamp(max=1.0)).mul_(torch.exp2(-draw.stops))
         return process(add_noise(raw, draw), camera.balanced(draw.red_drift, draw.blue_drift))
 
 
