@@ -36,6 +36,11 @@ def register_backbones() -> Iterable[Spec]:
         "A small convolutional restorer that trains from nothing, told which task to do.",
     )
     yield Spec(
+        "backbone/opencv-denoise",
+        "rrframe_backbones.opencv:Denoiser",
+        "Non-local means, a classical denoiser without weights, to measure others against.",
+    )
+    yield Spec(
         "backbone/qwen-image-edit",
         "rrframe_backbones.qwen_image_edit:QwenImageEdit",
         "Qwen-Image-Edit: an editor of 20 billion parameters, told by Qwen2.5-VL.",

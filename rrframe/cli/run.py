@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 
 from rrframe.errors import RRFrameError
-from rrframe.recipe import LoadedRecipe, TrainingRecipe, load_recipe
+from rrframe.recipe import EvaluationRecipe, LoadedRecipe, TrainingRecipe, load_recipe
 from rrframe.synthesis.run import Options, Summary, describe, plan_synthesis, run_synthesis
 
 
@@ -32,8 +32,9 @@ def _shards(context: click.Context, parameter: click.Parameter, value: str | Non
 )
 @click.option("--shards", callback=_shards, metavar="FIRST:LAST", help="Only these shards, the last excluded.")
 @click.option("--plan", "plan_only", is_flag=True, help="Show what would be done, and do nothing.")
-@click.option("--retry-failed", is_flag=True, help="Try pairs again that could not be made.")
+@click.option("--retry-failed", is_flag=True, help="Try pairs or images again that failed.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if a pair could not be made, or a restorer gains nothing.")
+@click.option("--allow-partial", is_flag=True, help="Evaluate what is there, though something is missing or wrong.")
 @click.option("--launch", type=click.IntRange(min=1), metavar="N", help="Train with N processes on this machine.")
 def command(
     recipe: str,
@@ -43,6 +44,7 @@ def command(
     plan_only: bool,
     retry_failed: bool,
     strict: bool,
+    allow_partial: bool,
     launch: int | None,
 ) -> None:
     """Run RECIPE, a YAML file or the name of a shipped recipe.
@@ -57,6 +59,8 @@ def command(
             _launch(launch, [recipe, "--out", str(folder), *_again(overrides), *(["--strict"] if strict else [])])
             return
         _train(loaded, loaded.recipe, folder, launch or 1 if plan_only else None, strict, console)
+    elif isinstance(loaded.recipe, EvaluationRecipe):
+        _evaluate(loaded, folder, plan_only, allow_partial, retry_failed, console)
     else:
         _synthesise(loaded, folder, Options(shards, retry_failed), plan_only, strict, console)
 
@@ -112,6 +116,34 @@ def _train(
         raise click.exceptions.Abort
     if strict and gain <= 0:
         raise _Unmade("what was trained restores no better than doing nothing", hint="the report shows the curves")
+
+
+def _evaluate(
+    loaded: LoadedRecipe, folder: Path, plan_only: bool, allow_partial: bool, retry_failed: bool, console: Console
+) -> None:
+    from rrframe.cli.leaderboard import leaderboard
+    from rrframe.evaluation.run import Options as Evaluating
+    from rrframe.evaluation.run import describe as describe_evaluation
+    from rrframe.evaluation.run import plan_evaluation, run_evaluation
+
+    if plan_only:
+        _tell_plan(describe_evaluation(plan_evaluation(loaded, folder)), console)
+        return
+    console.print(f"evaluating {loaded.name} in {folder}")
+    try:
+        summary = run_evaluation(loaded, folder, console, Evaluating(allow_partial, retry_failed))
+    except KeyboardInterrupt:
+        console.print(f"stopped; what is scored stays in {folder}, and the same command continues")
+        raise
+    click.echo(leaderboard(summary.results))
+    rows, unscored = len(summary.results.rows), len(summary.unscored)
+    console.print(f"{rows} scored in {summary.seconds:.1f} s, {unscored} of them not or in part" if unscored else "")
+    console.print(f"report: {summary.report}")
+    if unscored and not (allow_partial or summary.results.settings["allow_partial"]):
+        raise _Unmade(
+            f"{unscored} of {rows} images could not be scored whole",
+            hint="the report lists them with the reasons; --retry-failed tries them again, --allow-partial leaves it",
+        )
 
 
 def _synthesise(

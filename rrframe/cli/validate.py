@@ -8,7 +8,7 @@ import click
 
 from rrframe.contracts.chain import Chain
 from rrframe.contracts.component import Component
-from rrframe.recipe import LoadedRecipe, SynthesisRecipe, TrainingRecipe, load_recipe
+from rrframe.recipe import EvaluationRecipe, LoadedRecipe, SynthesisRecipe, TrainingRecipe, load_recipe
 
 
 @click.command()
@@ -32,7 +32,30 @@ def _rows(loaded: LoadedRecipe) -> Iterator[tuple[str, str]]:
     yield "kind", recipe.kind
     yield "name", recipe.name
     yield "seed", str(recipe.seed)
-    yield from _training(recipe) if isinstance(recipe, TrainingRecipe) else _synthesis(recipe)
+    if isinstance(recipe, TrainingRecipe):
+        yield from _training(recipe)
+    elif isinstance(recipe, EvaluationRecipe):
+        yield from _evaluation(recipe)
+    else:
+        yield from _synthesis(recipe)
+
+
+def _evaluation(recipe: EvaluationRecipe) -> Iterator[tuple[str, str]]:
+    benchmark = recipe.benchmark
+    where = benchmark.pairs.name if benchmark.pairs else benchmark.folder
+    yield "scored on", f"{benchmark.card} in {where}" if benchmark.card else str(where)
+    for name, choice in recipe.restorers.items():
+        chosen = choice.backbone.name if choice.backbone else None
+        what = choice.checkpoint or choice.folder or choice.published or ""
+        yield "restorer", f"{name}: {' '.join(filter(None, [chosen or choice.kind, what]))}"
+    if recipe.metrics:
+        yield "metrics", _names(recipe.metrics, ", ")
+    if recipe.scores:
+        yield "scores", ", ".join(recipe.scores)
+    if recipe.judge is not None:
+        yield "judge", recipe.judge.name + (", a stand-in for a judge that looks" if recipe.judge.proxy else "")
+    for name in recipe.slices:
+        yield "slice", name
 
 
 def _training(recipe: TrainingRecipe) -> Iterator[tuple[str, str]]:

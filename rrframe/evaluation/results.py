@@ -245,7 +245,8 @@ class PublishedFacts(_Part):
 class Problem(_Part):
     """Something that was wrong with what was to be scored."""
 
-    kind: Literal["missing", "extra", "size", "unreadable", "count", "task", "failed"]
+    kind: Literal["missing", "extra", "size", "unreadable", "count", "task", "restorer", "measure", "judge"]
+    """``restorer``, ``measure`` and ``judge``: it cannot be made or asked at all."""
     message: str
     restorer: str | None = None
     image: str | None = None

@@ -10,10 +10,13 @@ judge that errs by one now and then score above 0. The signed scores are not lif
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from rrframe.contracts.answers import BEST, WORST
+from rrframe.evaluation.averages import OVER_IMAGES as OVER_IMAGES
+from rrframe.evaluation.averages import OVER_TASKS as OVER_TASKS
+from rrframe.evaluation.averages import Mean, by_task
 
 FS_WEIGHT = 0.2
 
@@ -107,68 +110,19 @@ def measures(*, clamp: bool = True) -> tuple[Measure, ...]:
     return (rs, signed_rs, lps, fs, signed_fs)
 
 
-@dataclass(frozen=True)
-class Mean:
-    """An average with the counts behind it.
-
-    Args:
-        value: The mean over what was scored; ``None`` if nothing was.
-        of: What it is a mean over: ``images`` or ``tasks``.
-        asked: How many there were to score.
-        scored: How many of them have a value.
-        low: The mean over all that were asked if each that is missing had done its worst.
-        high: The same if each had done its best.
-        images_asked: Images behind it, and
-        images_scored: how many of these have a value.
-    """
-
-    value: float | None
-    of: str
-    asked: int
-    scored: int
-    low: float
-    high: float
-    images_asked: int
-    images_scored: int
-
-    @property
-    def failed(self) -> int:
-        return self.asked - self.scored
-
-    @property
-    def complete(self) -> bool:
-        return self.images_scored == self.images_asked
-
-    @property
-    def label(self) -> str:
-        """What must stand beside the number: ``mean over 462 of 464 images asked``."""
-        if self.of == "images":
-            return f"mean over {_part(self.scored, self.asked)} images{'' if self.complete else ' asked'}"
-        images = f"{_part(self.images_scored, self.images_asked)} images{'' if self.complete else ' asked'}"
-        return f"mean over {_part(self.scored, self.asked)} tasks, {images}"
-
-
-OVER_IMAGES = "mean over images"
-OVER_TASKS = "mean over tasks"
-
-
 def averages(rows: Iterable[Judged], *, clamp: bool = True) -> dict[str, dict[str, Mean]]:
     """Every average of every measure: of each task by its name, ``mean over images`` (each image counts the same), and
     ``mean over tasks`` (each task counts the same, and tasks with no image scored are left out).
     """
     rows = list(rows)
-    tasks: dict[str, list[Judged]] = {}
-    for row in rows:
-        tasks.setdefault(row.task, []).append(row)
-    for name in tasks:
-        if name in (OVER_IMAGES, OVER_TASKS):
-            raise ValueError(f"no task can be called {name!r}")
-    asked = measures(clamp=clamp)
-    found = {task: {measure.name: _over_images(measure, inside) for measure in asked} for task, inside in tasks.items()}
-    if rows:
-        over_tasks = {measure.name: _over_tasks([found[task][measure.name] for task in tasks]) for measure in asked}
-        found[OVER_IMAGES] = {measure.name: _over_images(measure, rows) for measure in asked}
-        found[OVER_TASKS] = over_tasks
+    tasks: dict[str, list[int]] = {}
+    for place, row in enumerate(rows):
+        tasks.setdefault(row.task, []).append(place)
+    found: dict[str, dict[str, Mean]] = {}
+    for measure in measures(clamp=clamp):
+        means = by_task(tasks, [measure.value(row) for row in rows], [measure.bounds(row) for row in rows])
+        for group, mean in means.items():
+            found.setdefault(group, {})[measure.name] = mean
     return found
 
 
@@ -231,31 +185,5 @@ def recompute(
     return found
 
 
-def _over_images(measure: Measure, rows: Sequence[Judged]) -> Mean:
-    values = [value for row in rows if (value := measure.value(row)) is not None]
-    ends = [measure.bounds(row) for row in rows]
-    low, high = (math.fsum(side) / len(rows) for side in zip(*ends, strict=True))
-    value = math.fsum(values) / len(values) if values else None
-    return Mean(value, "images", len(rows), len(values), low, high, len(rows), len(values))
-
-
-def _over_tasks(tasks: Sequence[Mean]) -> Mean:
-    values = [task.value for task in tasks if task.value is not None]
-    return Mean(
-        math.fsum(values) / len(values) if values else None,
-        "tasks",
-        len(tasks),
-        len(values),
-        math.fsum(task.low for task in tasks) / len(tasks),
-        math.fsum(task.high for task in tasks) / len(tasks),
-        sum(task.images_asked for task in tasks),
-        sum(task.images_scored for task in tasks),
-    )
-
-
 def _ends(value: float | None, low: float, high: float) -> tuple[float, ...]:
     return (low, high) if value is None else (value,)
-
-
-def _part(some: int, all_: int) -> str:
-    return str(all_) if some == all_ else f"{some} of {all_}"

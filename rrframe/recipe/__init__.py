@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rrframe.recipe.evaluation import EvaluationRecipe as EvaluationRecipe
     from rrframe.recipe.loading import LoadedRecipe as LoadedRecipe
     from rrframe.recipe.loading import load_recipe as load_recipe
     from rrframe.recipe.loading import resolved_yaml as resolved_yaml
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rrframe.recipe.training import TrainingRecipe as TrainingRecipe
 
 _HOMES = {
+    "EvaluationRecipe": "evaluation",
     "LoadedRecipe": "loading",
     "load_recipe": "loading",
     "resolved_yaml": "loading",

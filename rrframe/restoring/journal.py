@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
+
+from rrframe.run.lines import append_line, read_lines
 
 
 @dataclass(frozen=True)
@@ -60,23 +61,17 @@ class Journal:
         self.rows: dict[str, Row] = {}
         """The last word on each picture, by name."""
         self._outputs: set[str] = set()
-        for line in path.read_bytes().splitlines() if path.exists() else ():
+        for known in read_lines(path):
             try:
-                known = json.loads(line)
                 row = Row(**(known | {"notes": tuple(known["notes"])}))
-            except (ValueError, TypeError, KeyError):  # torn when the run was killed
+            except (TypeError, KeyError):
                 continue
             self._keep(row)
 
     def add(self, row: Row) -> None:
         """Keep ``row``, on the disk when this returns."""
         self._keep(row)
-        with open(self._path, "a+b") as file:
-            if file.tell() and not self._ends_whole(file.tell()):
-                file.write(b"\n")
-            file.write(json.dumps(asdict(row)).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_line(self._path, asdict(row))
 
     def wrote(self, output: Path) -> bool:
         """Whether what lies at ``output`` below the folder was put there by a run that this journal tells of."""
@@ -90,8 +85,3 @@ class Journal:
         self.rows[row.name] = row
         if row.output:
             self._outputs.add(row.output)
-
-    def _ends_whole(self, size: int) -> bool:
-        with open(self._path, "rb") as file:
-            file.seek(size - 1)
-            return file.read() == b"\n"

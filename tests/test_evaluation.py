@@ -1,0 +1,359 @@
+"""The evaluation recipe and its run: what is asked is scored, what is wrong is told of together, what is done stays."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Cli
+from PIL import Image
+from scoring import LAYOUT, benchmark, crops, degraded, evaluated, recipe, save
+
+from rrframe.errors import RRFrameError, RRFrameErrors
+from rrframe.evaluation.results import Results, load_results
+from rrframe.recipe import load_recipe
+
+TINY = {"use": "backbone/nafnet", "params": {"preset": "tiny", "tasks": ["haze", "noise"]}}
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A benchmark of two tasks with four images each, and outputs beside it."""
+    return benchmark(tmp_path_factory.mktemp("evaluation") / "images")
+
+
+@pytest.fixture(scope="module")
+def scored(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """What a run says of nothing, of ready outputs and of a network, by three metrics."""
+    folder = tmp_path_factory.mktemp("scored")
+    metrics = [{"use": "metric/psnr"}, {"use": "metric/ssim"}, {"use": "severity/noise"}]
+    restorers = {
+        "nothing": {"identity": True},
+        "half": {"folder": str(images.parent / "outputs")},
+        "tiny": {"backbone": TINY},
+    }
+    slices = {"size": {"megapixels": [0.001, 1]}, "number": {"name": "([01])$"}}
+    changes = {"metrics": metrics, "restorers": restorers, "slices": slices, "resamples": 999}
+    return evaluated(recipe(folder / "all.yaml", images, **changes), folder / "run").results
+
+
+# What is asked is scored
+# ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_every_image_has_its_scores_and_they_are_those_of_the_files(images: Path, scored: Results) -> None:
+    assert len(scored.rows) == 3 * 8
+    assert scored.complete
+    for row in scored.rows:
+        if row.restorer != "half":
+            continue
+        name = row.image.partition("/")[2]
+        clean = np.asarray(Image.open(images / row.task / "clean" / f"{name}.png"), float)
+        output = np.asarray(Image.open(images.parent / "outputs" / row.task / f"{name}.png"), float)
+        psnr = 10 * np.log10(255**2 / np.mean((clean - output) ** 2))
+        assert row.scores["metric/psnr"] == pytest.approx(psnr, abs=1e-3)
+        assert 0 < (row.scores["metric/ssim"] or 0) < 1
+
+
+def test_averages_name_what_they_are_of(scored: Results) -> None:
+    means = scored.averages["half"]
+    by_task = {
+        task: [row.scores["metric/psnr"] for row in scored.rows if row.restorer == "half" and row.task == task]
+        for task in ("haze", "noise")
+    }
+    for task, values in by_task.items():
+        assert means[task]["metric/psnr"].value == pytest.approx(np.mean(values))
+    both = means["mean over images"]["metric/psnr"]
+    assert both.value == pytest.approx(np.mean([*by_task["haze"], *by_task["noise"]]))
+    assert means["mean over tasks"]["metric/psnr"].of == "tasks"
+    assert both.complete
+    assert both.label == "mean over 8 images"
+    assert both.interval_low is not None
+    assert both.interval_low <= both.value <= (both.interval_high or 0)
+    kinds = {group.name: (group.kind, group.images) for group in scored.groups}
+    assert kinds["noise"] == ("task", 4)
+    assert kinds["mean over images"] == ("images", 8)
+    assert kinds["size: 0.001 to 1"] == ("slice", 8)
+    assert kinds["number: 0"] == ("slice", 2)
+    assert kinds["number: other"] == ("slice", 4)
+
+
+def test_differences_are_paired_and_rank_what_holds(scored: Results) -> None:
+    (pair,) = [each for each in scored.differences["metric/psnr"] if {each.one, each.other} == {"nothing", "half"}]
+    assert pair.images == 8
+    assert pair.value < 0
+    assert pair.holds
+    (first,) = [each for each in scored.standings["metric/psnr"] if each.name == "half"]
+    assert first.best == 1
+    facts = {each.name: each for each in scored.restorers}
+    assert facts["tiny"].untrained == ("backbone/nafnet",)
+    assert facts["tiny"].kind == "backbone"
+    assert facts["half"].source.endswith("outputs")
+    assert facts["nothing"].kind == "identity"
+
+
+def test_what_a_backbone_made_lies_in_the_run(scored: Results, images: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    restorers = {"a b+c": {"backbone": {"use": "backbone/opencv-denoise"}}}
+    results = evaluated(recipe(tmp_path / "r.yaml", images, restorers=restorers, limit=1), run).results
+    for row in results.rows:
+        assert np.asarray(Image.open(run / str(row.restored))).shape == (64, 64, 3)
+        assert (run / str(row.degraded)).exists()
+        assert (run / str(row.clean)).exists()
+    noise = next(row for row in results.rows if row.task == "noise")
+    before = next(row for row in scored.rows if row.image == noise.image and row.restorer == "nothing")
+    assert noise.scores["metric/psnr"] > (before.scores["metric/psnr"] or 0), "a denoiser removes noise"
+
+
+def test_the_files_beside_the_page_say_the_same(images: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    results = evaluated(recipe(tmp_path / "r.yaml", images), run).results
+    assert load_results(run) == results
+    rows = list(csv.DictReader(io.StringIO((run / "results.csv").read_text())))
+    assert [row["image"] for row in rows] == [row.image for row in results.rows]
+    assert float(rows[0]["metric/psnr"]) == pytest.approx(results.rows[0].scores["metric/psnr"], rel=1e-6)
+    latex = (run / "results.tex").read_text()
+    assert r"\toprule" in latex
+    assert "PSNR (dB)" in latex
+    assert "half" in latex
+    assert (run / "report.html").stat().st_size > 0
+
+
+def test_pairs_are_scored_too_and_their_images_kept(tmp_path: Path) -> None:
+    where = {"recipe": "quickstart", "overrides": ["source.params.names=[coffee]", "variants=3", "verify=[]"]}
+    changes: dict[str, Any] = {
+        "benchmark": {"pairs": {"use": "pairs/on-the-fly", "params": where}},
+        "restorers": {"nothing": {"identity": True}},
+        "slices": {"source": {"meta": "record.source.key"}},
+    }
+    results = evaluated(recipe(tmp_path / "r.yaml", tmp_path, **changes), tmp_path / "run").results
+    assert results.complete
+    assert len(results.rows) == 3
+    assert results.benchmark.references
+    assert all((tmp_path / "run" / str(row.degraded)).exists() for row in results.rows)
+    assert [group.name for group in results.groups if group.kind == "slice"] == ["source: coffee"]
+
+
+# Continued, and changed
+# ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_second_run_scores_nothing_again_and_a_new_restorer_alone(images: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    first = evaluated(recipe(tmp_path / "r.yaml", images), run).results
+    journal = (run / "scores.jsonl").read_bytes()
+    again = evaluated(tmp_path / "r.yaml", run).results
+    assert (run / "scores.jsonl").read_bytes() == journal
+    assert again.rows == first.rows
+    restorers = {"nothing": {"identity": True}, "tiny": {"backbone": TINY}}
+    more = evaluated(recipe(tmp_path / "r.yaml", images, restorers=restorers), run).results
+    added = (run / "scores.jsonl").read_bytes().removeprefix(journal)
+    assert added.count(b"\n") == 1
+    assert b'"nothing"' not in added
+    assert {row.restorer for row in more.rows} == {"nothing", "tiny"}
+
+
+def test_an_output_that_changed_is_scored_again(images: Path, tmp_path: Path) -> None:
+    outputs = tmp_path / "outputs"
+    shutil.copytree(images.parent / "outputs", outputs)
+    restorers = {"half": {"folder": str(outputs)}}
+    before = evaluated(recipe(tmp_path / "r.yaml", images, restorers=restorers), tmp_path / "run").results
+    shutil.copy(images / "noise" / "clean" / "0.png", outputs / "noise" / "0.png")
+    after = evaluated(tmp_path / "r.yaml", tmp_path / "run").results
+    changed = [new.image for old, new in zip(before.rows, after.rows, strict=True) if old != new]
+    assert changed == ["noise/0"]
+    assert after.rows[4].scores["metric/psnr"] == 100
+
+
+def test_another_benchmark_in_the_same_folder_is_refused(images: Path, tmp_path: Path) -> None:
+    evaluated(recipe(tmp_path / "r.yaml", images), tmp_path / "run")
+    with pytest.raises(RRFrameError, match="another recipe"):
+        evaluated(tmp_path / "r.yaml", tmp_path / "run", "limit=1")
+
+
+# Bad input
+# ----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def spoilt(images: Path, tmp_path: Path) -> Path:
+    """A benchmark with one of everything that can be wrong, and outputs that fit it as badly."""
+    folder = tmp_path / "images"
+    shutil.copytree(images, folder)
+    shutil.copytree(images.parent / "outputs", tmp_path / "outputs")
+    (folder / "haze" / "clean" / "0.png").unlink()
+    save(folder / "haze" / "clean" / "9.png", crops(1)[0])
+    (folder / "noise" / "degraded" / "1.png").write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
+    save(folder / "noise" / "clean" / "2.png", crops(1, 48)[0])
+    (tmp_path / "outputs" / "haze" / "1.png").unlink()
+    save(tmp_path / "outputs" / "haze" / "7.png", crops(1)[0])
+    save(tmp_path / "outputs" / "haze" / "2.png", crops(1, 32)[0])
+    (tmp_path / "outputs" / "noise" / "0.png").write_bytes(b"")
+    return folder
+
+
+def test_all_that_is_wrong_is_told_of_together_and_nothing_is_written(spoilt: Path, tmp_path: Path) -> None:
+    path = recipe(tmp_path / "r.yaml", spoilt, tasks=["haze", "noise", "rain"])
+    with pytest.raises(RRFrameErrors) as caught:
+        evaluated(path, tmp_path / "run")
+    said = str(caught.value)
+    for part in (
+        "haze/degraded/0.png has no clean image",
+        "clean/9.png has no degraded image",
+        "noise/degraded/1.png:",
+        "noise/2: degraded 64 x 64, clean 48 x 48",
+        "half has no output for haze/1",
+        "haze/7.png goes with no image",
+        "haze/2.png is 32 x 32, and the image 64 x 64",
+        "noise/0.png: is empty",
+        "no image of the task 'rain'",
+        "--allow-partial",
+    ):
+        assert part in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_partial_run_says_so_at_every_mean_and_bounds_the_rest(spoilt: Path, tmp_path: Path) -> None:
+    results = evaluated(recipe(tmp_path / "r.yaml", spoilt), tmp_path / "run", allow_partial=True).results
+    assert not results.complete
+    assert {problem.kind for problem in results.problems} >= {"missing", "size", "unreadable"}
+    rows = {(row.restorer, row.image): row for row in results.rows}
+    assert rows["half", "haze/1"].status == "missing"
+    assert rows["half", "haze/2"].status == "failed"
+    assert "the output is 32 x 32" in rows["half", "haze/2"].reason
+    assert "no clean image" in rows["nothing", "haze/0"].reason
+    mean = results.averages["nothing"]["mean over images"]["metric/psnr"]
+    assert (mean.scored, mean.asked, mean.label) == (5, 8, "mean over 5 of 8 images asked")
+    assert mean.low is not None
+    assert mean.high is not None
+    assert mean.low < (mean.value or 0) < mean.high
+    assert "5 of 8" in (tmp_path / "run" / "results.tex").read_text()
+    (pair,) = results.differences["metric/psnr"]
+    assert pair.images == 2, "only images that both have are compared"
+
+
+def test_what_failed_is_tried_again_where_that_is_asked_for(spoilt: Path, tmp_path: Path) -> None:
+    run, path = tmp_path / "run", recipe(tmp_path / "r.yaml", spoilt)
+    evaluated(path, run, allow_partial=True)
+    lines = (run / "scores.jsonl").read_bytes().count(b"\n")
+    evaluated(path, run, allow_partial=True)
+    assert (run / "scores.jsonl").read_bytes().count(b"\n") == lines
+    evaluated(path, run, allow_partial=True, retry_failed=True)
+    assert (run / "scores.jsonl").read_bytes().count(b"\n") > lines
+
+
+def test_outputs_of_another_size_are_resized_where_that_is_asked_for(images: Path, tmp_path: Path) -> None:
+    for task in ("haze", "noise"):
+        for number, pixels in enumerate(crops(4)):
+            small = Image.fromarray(degraded(pixels, task, 0.5)).resize((32, 32))
+            save(tmp_path / "small" / task / f"{number}.png", np.asarray(small))
+    restorers = {"small": {"folder": str(tmp_path / "small")}}
+    path = recipe(tmp_path / "r.yaml", images, restorers=restorers, resize_outputs=True)
+    results = evaluated(path, tmp_path / "run").results
+    assert results.complete
+    assert results.rows[0].reason == "resized from 32 x 32"
+
+
+def test_a_count_that_is_not_the_cards_is_told_of(images: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "flare"
+    for number, pixels in enumerate(crops(3)):
+        save(folder / "test_data/real/input" / f"input_{number:06d}.png", degraded(pixels, "haze"))
+        save(folder / "test_data/real/gt" / f"input_{number:06d}.png", pixels)
+    path = recipe(tmp_path / "r.yaml", images, benchmark={"card": "flare-r", "folder": str(folder)})
+    path = recipe(
+        path, images, benchmark={"card": "flare-r", "folder": str(folder)}, restorers={"n": {"identity": True}}
+    )
+    with pytest.raises(RRFrameErrors, match=r"the card says 100 images of flare, and .* has 3"):
+        evaluated(path, tmp_path / "run")
+    results = evaluated(path, tmp_path / "run", allow_partial=True).results
+    assert results.benchmark.title.startswith("Flare7K++")
+    assert results.benchmark.images_asked == 3
+    assert results.complete, "what is there was scored; the count stands among the problems"
+    assert [problem.kind for problem in results.problems] == ["count"]
+
+
+def test_weights_that_are_not_there_are_told_of_before_any_work(images: Path, tmp_path: Path) -> None:
+    with pytest.raises(RRFrameErrors, match="lpips-alexnet"):
+        evaluated(recipe(tmp_path / "r.yaml", images, scores=["LPS"]), tmp_path / "run")
+
+
+# The recipe
+# ----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "said"),
+    [
+        ({"benchmark": {"card": "foundirr", "folder": "x"}}, "benchmark.card", "foundir"),
+        ({"benchmark": {"card": "foundir"}}, "benchmark", "nothing says where the images are"),
+        ({"benchmark": {"folder": "x", "same_as": {"drops": "rainn"}}}, "benchmark.same_as.drops", "rain"),
+        ({"benchmark": {"card": "foundir", "folder": "x"}, "tasks": ["blurr"]}, "tasks[0]", "blur"),
+        ({"restorers": {"a": {}}}, "restorers.a", "nothing says what is scored"),
+        ({"restorers": {"a": {"identity": True, "folder": "x"}}}, "restorers.a", "given together"),
+        ({"restorers": {"a": {"identity": True, "steps": 4}}}, "restorers.a.steps", "is for a backbone"),
+        ({"restorers": {"a": {"published": "Nobody"}}}, "restorers.a.published", "without a card"),
+        ({"metrics": [{"use": "metric/psnrr"}]}, "metrics[0].use", "metric/psnr"),
+        ({"metrics": []}, "", "nothing says what to score by"),
+        ({"metrics": [{"use": "metric/psnr"}] * 2}, "metrics", "two metrics are the same"),
+        ({"scores": ["LPS"], "lps": {"use": "metric/psnr"}}, "lps", "compares with the degraded image"),
+        ({"slices": {"a": {"megapixels": [2, 1]}}}, "slices.a.megapixels", "must rise"),
+        ({"slices": {"a": {"name": "("}}}, "slices.a.name", "no regular expression"),
+        ({"nonsense": 1}, "nonsense", "unknown"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_where_it_is_wrong(
+    changes: dict[str, Any], path: str, said: str, tmp_path: Path
+) -> None:
+    written = recipe(tmp_path / "r.yaml", tmp_path, **changes)
+    with pytest.raises(RRFrameErrors) as caught:
+        load_recipe(written)
+    (error,) = caught.value.errors
+    assert (error.path or "") == path
+    assert said in f"{error.message} {error.hint}"
+
+
+def test_the_command_line_plans_runs_and_tells(images: Path, tmp_path: Path, rrframe_here: Cli) -> None:
+    restorers = {"nothing": {"identity": True}, "gone": {"checkpoint": "runs/none", "if_there": True}}
+    path = recipe(tmp_path / "small.yaml", images, restorers=restorers)
+    valid = rrframe_here("validate", path)
+    assert valid.returncode == 0
+    assert "restorer: nothing: identity" in valid.stdout
+    planned = rrframe_here("run", path, "--plan")
+    assert planned.returncode == 0
+    assert "gone is left out" in planned.stdout
+    assert not (tmp_path / "runs").exists()
+    ran = rrframe_here("run", path)
+    assert ran.returncode == 0
+    assert "PSNR dB" in ran.stdout
+    assert "report: runs/small/report.html" in ran.stdout
+    (images.parent / "outputs" / "noise" / "3.png").rename(tmp_path / "aside.png")
+    try:
+        broken = rrframe_here("run", recipe(tmp_path / "broken.yaml", images))
+        part = rrframe_here("run", tmp_path / "broken.yaml", "--allow-partial")
+    finally:
+        (tmp_path / "aside.png").rename(images.parent / "outputs" / "noise" / "3.png")
+    assert broken.returncode == 2
+    assert "half has no output for noise/3" in broken.stderr
+    assert part.returncode == 0
+    assert "mean over 7 of 8 images asked" in part.stdout
+    found = json.loads((tmp_path / "runs" / "broken" / "results.json").read_text())
+    assert found["problems"][0]["kind"] == "missing"
+
+
+def test_what_stands_for_a_layout_is_that_of_the_folder(images: Path, tmp_path: Path) -> None:
+    assert set(LAYOUT) == {"haze", "noise"}
+    for task in ("haze", "noise"):
+        shutil.copytree(images / task / "degraded", tmp_path / "plain" / task)
+    changes = {"benchmark": {"folder": str(tmp_path / "plain")}, "metrics": [{"use": "severity/noise"}]}
+    results = evaluated(recipe(tmp_path / "r.yaml", images, **changes), tmp_path / "run").results
+    assert results.complete
+    assert not results.benchmark.references
+    assert results.benchmark.tasks == ("haze", "noise")
+    with pytest.raises(RRFrameErrors, match="the benchmark has none"):
+        evaluated(recipe(tmp_path / "s.yaml", images, benchmark=changes["benchmark"]), tmp_path / "again")
