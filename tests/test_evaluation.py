@@ -16,8 +16,9 @@ from PIL import Image
 from scoring import LAYOUT, benchmark, crops, degraded, evaluated, recipe, save
 
 from rrframe.errors import RRFrameError, RRFrameErrors
+from rrframe.evaluation.in_memory import ScoringInMemory
 from rrframe.evaluation.results import Results, load_results
-from rrframe.recipe import load_recipe
+from rrframe.recipe import EvaluationRecipe, load_recipe
 
 TINY = {"use": "backbone/nafnet", "params": {"preset": "tiny", "tasks": ["haze", "noise"]}}
 
@@ -357,3 +358,40 @@ def test_what_stands_for_a_layout_is_that_of_the_folder(images: Path, tmp_path: 
     assert results.benchmark.tasks == ("haze", "noise")
     with pytest.raises(RRFrameErrors, match="the benchmark has none"):
         evaluated(recipe(tmp_path / "s.yaml", images, benchmark=changes["benchmark"]), tmp_path / "again")
+
+
+# Beside a run
+# ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_runs_are_compared_on_the_images_that_both_have(images: Path, tmp_path: Path, rrframe_here: Cli) -> None:
+    for name, restorer in {"first": "half", "second": "tiny"}.items():
+        chosen = {"half": {"folder": str(images.parent / "outputs")}, "tiny": {"backbone": TINY}}[restorer]
+        restorers = {"nothing": {"identity": True}, restorer: chosen}
+        evaluated(recipe(tmp_path / f"{name}.yaml", images, restorers=restorers), tmp_path / name)
+    for name in ("first", "second"):  # they are named after their recipes, and scored on one folder
+        assert load_results(tmp_path / name).benchmark.name == "images"
+    compared = rrframe_here("compare", "first", "second", "--out", "both", "--resamples", "999")
+    assert compared.returncode == 0
+    assert all(name in compared.stdout for name in ("nothing", "half", "tiny", "report: both/report.html"))
+    joined = load_results(tmp_path / "both")
+    pairs = {frozenset((each.one, each.other)): each.images for each in joined.differences["metric/psnr"]}
+    assert pairs[frozenset(("half", "tiny"))] == 8
+    alone = rrframe_here("compare", "first", "first")
+    assert alone.returncode == 2
+    assert "nothing to compare with" in alone.stderr
+
+
+def test_a_function_is_scored_as_a_run_scores_a_restorer(images: Path, scored: Results, tmp_path: Path) -> None:
+    metrics = [{"use": "metric/psnr"}, {"use": "metric/ssim"}, {"use": "severity/noise"}]
+    loaded = load_recipe(recipe(tmp_path / "r.yaml", images, metrics=metrics))
+    assert isinstance(loaded.recipe, EvaluationRecipe)
+    scoring = ScoringInMemory(loaded.recipe, tmp_path)
+    means = scoring.score(lambda image, task: image)
+    for group in ("noise", "mean over images", "mean over tasks"):
+        for name in scoring.names:
+            assert means[group][name].value == pytest.approx(scored.averages["nothing"][group][name].value, abs=1e-6)
+    assert scoring.higher_is_better("metric/psnr")
+    assert not scoring.higher_is_better("severity/noise")
+    broken = scoring.score(lambda image, task: image[:, :, 1:])
+    assert broken["mean over images"]["metric/psnr"].scored == 0

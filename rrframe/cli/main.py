@@ -19,6 +19,7 @@ COMMANDS = {
     "assets": ("assets", "List, fetch and check published weights."),
     "bench": ("bench", "Measure speed and memory on this machine."),
     "check": ("check", "Run the conformance checks on components."),
+    "compare": ("compare", "Put evaluations side by side."),
     "cp": ("recipes", "Copy a shipped recipe to a file of your own."),
     "degrade": ("degrade", "Degrade one image."),
     "estimate": ("estimate", "Estimate what memory a backbone takes, and which card it fits."),

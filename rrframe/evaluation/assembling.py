@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import rrframe
@@ -89,7 +90,7 @@ def assemble(made: Outcome) -> Results:
             **environment(),
         ),
         benchmark=BenchmarkFacts(
-            name=card.name if card else made.loaded.name,
+            name=card.name if card else _name(recipe),
             title=card.title if card else _title(recipe),
             card=card.name if card else None,
             page=str(card.page) if card else "",
@@ -301,6 +302,11 @@ def _judge(recipe: EvaluationRecipe, judging: Judging | None) -> JudgeFacts | No
         asked=judging.calls if judging else 0,
         hits=judging.hits if judging else 0,
     )
+
+
+def _name(recipe: EvaluationRecipe) -> str:
+    """What is the same for all runs on the same images: the folder, or where pairs are from."""
+    return Path(recipe.benchmark.folder).name if recipe.benchmark.folder else _title(recipe)
 
 
 def _title(recipe: EvaluationRecipe) -> str:
