@@ -61,7 +61,7 @@ class PageContent(HTMLParser):
 
 def pixels_of(image: dict[str, str | None]) -> np.ndarray:
     """The picture that an ``img`` element carries in itself."""
-    found = re.fullmatch(r"data:image/jpeg;base64,(.+)", image["src"] or "")
+    found = re.fullmatch(r"data:image/(?:jpeg|webp);base64,(.+)", image["src"] or "")
     assert found, f"an img that carries no picture: {(image['src'] or '')[:80]}"
     return decode(base64.b64decode(found[1], validate=True))
 

@@ -32,11 +32,14 @@ from rrframe.pages.pieces import (
     Value,
 )
 
-BUDGET = 20_000_000
+BUDGET = 24_000_000
 """Bytes of a page that pictures may take."""
 _Tier = tuple[int, int | None]
-_TIERS: tuple[_Tier, ...] = ((640, None), (480, None), (384, 90), (320, 85), (256, 80), (192, 75), (144, 70))
-"""Pixels of a preview's longer side and its JPEG quality, from the best; ``None`` is without a visible loss."""
+_TIERS: tuple[_Tier, ...] = (
+    *((640, None), (480, None), (480, 90), (384, 85), (320, 80), (320, 70), (256, 80), (256, 70)),
+    *((224, 70), (192, 65), (160, 60)),
+)
+"""Pixels of a preview's longer side and its WebP quality, from the best; ``None`` is without a visible loss."""
 _TRIED = 6  # images that a tier's size is told from
 _CARDS = 1000  # images with a card of their own
 _EXTREMES = 4  # worst and best images shown of each restorer by each measure
@@ -154,7 +157,7 @@ def every_image(
 
 def _about(shown: Sequence[Case], cases: Sequence[Case], tier: _Tier, without: int) -> Iterator[Piece]:
     longest, quality = tier
-    lossy = f" and compressed (JPEG, quality {quality})" if quality else ""
+    lossy = f" and compressed (WebP, quality {quality})" if quality else ""
     yield Text(
         f"Previews are scaled down to at most {longest} pixels{lossy}, which hides fine detail; names in the tables "
         "lead to the files themselves, which lie where the run put them. Choose what stands on either side below a "

@@ -240,7 +240,7 @@ class Axis:
     @property
     def ticks(self) -> list[tuple[float, str]]:
         """A few round numbers on the scale: where they lie, and as text."""
-        step = (self.high - self.low) / 5
+        step = (self.high - self.low) / 5.5
         size = 10 ** math.floor(math.log10(step))
         step = next(size * many for many in (1, 2, 5, 10) if size * many >= step)
         first, last = math.ceil(self.low / step), math.floor(self.high / step)
