@@ -173,7 +173,7 @@ def test_a_number_stands_with_its_rank_its_count_and_its_judge(made):
     head, first, second, *rest = _rows_of(path.read_text(), "Leaderboard: means over images")
     assert head == "Restorer FS higher is better, proxy judge PSNR dB, higher is better"
     assert results.standings.get("FS") is None  # so that no rank stands there
-    assert first == "same unrestored 0.000 23.50 rank 3"
+    assert first == "same does nothing 0.000 23.50 rank 3"
     assert second == "ours restores here 0.100 25.50 rank 1-2"
     assert rest[0] == "wild restores here, random weights 0.000 22.50"
     assert rest[1].endswith("ready outputs 0.000 6 of 8 images 23.86 7 of 8 images")

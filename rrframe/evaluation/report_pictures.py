@@ -157,11 +157,13 @@ def every_image(
 
 def _about(shown: Sequence[Case], cases: Sequence[Case], tier: _Tier, without: int) -> Iterator[Piece]:
     longest, quality = tier
-    lossy = f" and compressed (WebP, quality {quality})" if quality else ""
+    scaled = any(max(case.rows[0].width, case.rows[0].height) > longest for case in shown)
+    done = [f"scaled down to at most {longest} pixels"] if scaled else []
+    done += [f"compressed (WebP, quality {quality})"] if quality else []
+    previews = f"Previews are {' and '.join(done)}, which hides fine detail. " if done else ""
     yield Text(
-        f"Previews are scaled down to at most {longest} pixels{lossy}, which hides fine detail; names in the tables "
-        "lead to the files themselves, which lie where the run put them. Choose what stands on either side below a "
-        "picture, and drag or use the arrow keys.",
+        f"{previews}Names in the tables lead to the files themselves, which lie where the run put them. Choose what "
+        "stands on either side below a picture, and drag or use the arrow keys.",
         "quiet",
     )
     if len(shown) < len(cases):

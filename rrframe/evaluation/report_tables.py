@@ -12,7 +12,7 @@ from rrframe.pages.pieces import Cell, Columns, Folded, Piece, Section, Table, T
 from rrframe.pages.plots import Histograms, Whisker, Whiskers
 
 _PUBLISHED = "average"  # the key of the mean in a published table
-_KINDS = {"backbone": "restores here", "folder": "ready outputs", "identity": "unrestored", "published": "published"}
+_KINDS = {"backbone": "restores here", "folder": "ready outputs", "identity": "does nothing", "published": "published"}
 _DRAWN = 15  # differences in a plot
 
 
