@@ -224,6 +224,13 @@ def test_turning_sums(device: str) -> None:
     assert apart(splat._transposed(sums), splat._transposed(sums.to(device))) == 0
 
 
+@proves("splat._repeated")
+@ON_EACH
+def test_repeating(device: str) -> None:
+    values, counts = torch.tensor([0.5, 1.5, 2.5]).to(device), torch.tensor([2, 0, 3]).to(device)
+    assert splat._repeated(values, counts, 5).tolist() == [0.5, 0.5, 2.5, 2.5, 2.5]
+
+
 @proves("fields._octave")
 @ON_EACH
 @SOME
@@ -271,6 +278,23 @@ def test_blends(batch: torch.Tensor, even: bool, seed: int, device: str) -> None
     expected = under.double() * (1 - mask) + batch.double() * mask
     for found in (composite.blend(under, batch, mask), there):
         assert apart(expected.float(), found) < CLOSE
+
+
+@proves("composite.veiled")
+@ON_EACH
+@SOME
+@given(batch=images(greatest_batch=3), bare=st.floats(0, 1), seed=SEEDS)
+def test_veils(batch: torch.Tensor, bare: float, seed: int, device: str) -> None:
+    """Light and thickness of each image's own, up to more light than white, and rows with nothing in front."""
+    light, thickness = made((len(batch), 3, 1, 1), seed).abs(), made((len(batch), 1, *batch.shape[-2:]), seed).abs()
+    thickness[:, :, : round(bare * batch.shape[2])] = 0
+    passing = torch.exp(-thickness.double())
+    expected = (batch * passing + light * (1 - passing)).clamp(max=1.0).float()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(composite, "_IN_CACHE", 2 * batch[:1, :, :1].numel())
+        here = composite.veiled(batch, light, thickness)
+    for found in (here, composite.veiled(*(each.to(device) for each in (batch, light, thickness))).cpu()):
+        assert apart(expected, found) < CLOSE
 
 
 @proves("composite.weighted")

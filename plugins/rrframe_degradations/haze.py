@@ -6,7 +6,7 @@ import torch
 
 from rrframe import Cues, Degradation, Dial, Draws, log_uniform, uniform
 from rrframe.imaging.colour import encoded_to_linear
-from rrframe.imaging.composite import blend
+from rrframe.imaging.composite import veiled
 from rrframe.imaging.fields import layered
 from rrframe_degradations.library import Library
 
@@ -32,8 +32,7 @@ class Scattering(Degradation):
     airlight: Dial = uniform(0.75, 0.95, low=0.0, high=1.0, about="linear light of air that is infinitely deep")
 
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
-        transmission = torch.exp(-draw.beta * cues.depth)
-        return blend(draw.airlight.expand_as(images), images, transmission)
+        return veiled(images, draw.airlight.expand(-1, 3, -1, -1), draw.beta * cues.depth)
 
 
 class Heterogeneous(Degradation):
@@ -62,8 +61,7 @@ class Heterogeneous(Degradation):
         # The mean of exp(c n) is exp(c^2 / 2): divided out, patches move fog about and add none.
         patches = torch.exp(draw.patchiness * noise - draw.patchiness.square() / 2)
         thickness = draw.beta * cues.depth * _height_factor(cues.depth, draw.layer) * patches
-        transmission = torch.exp(-thickness)
-        return blend(_air(draw.airlight, draw.tint).expand_as(images), images, transmission)
+        return veiled(images, _air(draw.airlight, draw.tint), thickness)
 
 
 class Layers(Library):

@@ -5,7 +5,9 @@ One mechanism for every ``*/library`` operator; a subclass sets its category, it
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -19,6 +21,7 @@ from rrframe import Cues, Degradation, Dial, Draw, Draws, Key, RRFrameError, uni
 from rrframe.imaging.colour import pixels_to_linear
 from rrframe.imaging.composite import screen, weighted
 from rrframe.imaging.layout import from_hwc, hwc_view, joined
+from rrframe.imaging.noise import by_rows
 from rrframe.imaging.reading import extensions
 
 Blend = Literal["over", "screen", "add"]
@@ -64,40 +67,80 @@ class Library(Degradation):
         if self.blend == "over":
             strength = draw.strength.clamp(max=1.0)
             return weighted(images, 1 - alpha * strength, light, strength).clamp_(0.0, 1.0)
-        light = light.mul_(draw.strength)
-        done = images + light if self.blend == "add" else screen(images, light.clamp_(max=1.0))
-        return done.clamp_(0.0, 1.0)
+        laid = partial({"screen": _screened, "add": _added}[self.blend], strength=draw.strength)
+        return by_rows(laid, images, light)
 
     def whole(self, draw: Draw) -> torch.Tensor:
         """All of the drawn layer, ``[1, 3, h, w]``: linear light times alpha, as large as its file."""
-        return from_hwc([_light(_read(str(self._folder() / str(draw.values["layer"]))))[0]])
+        return from_hwc([_read(str(self._folder() / str(draw.values["layer"]))).light()])
 
     def _folder(self) -> Path:
         return self.path or Path(__file__).parent / "layers" / self.layers
 
     def _cut(self, draw: Draw, size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
-        """The cut of the drawn layer at ``size``: linear light times alpha, ``[1, 3, H, W]``, and alpha."""
+        """The cut of the drawn layer at ``size``: linear light times alpha, ``[1, 3, H, W]``, and alpha, ``[1, 1, H,
+        W]``, or one number for all where it is 1 all over.
+        """
         values = draw.values
         layer = _read(str(self._folder() / str(values["layer"])))
-        whole = layer.shape[:2]
+        whole = layer.pixels.shape[:2]
         share = min(have / want for have, want in zip(whole, size, strict=True)) / float(values["zoom"])
         height, width = (min(max(round(want * share), 1), have) for have, want in zip(whole, size, strict=True))
         down, across = values["place"]
         top, left = round(down * (whole[0] - height)), round(across * (whole[1] - width))
-        cut = layer[top : top + height, left : left + width]
-        cut = np.ascontiguousarray(cut[:: -1 if values["flip"] else 1, :: -1 if values["mirror"] else 1])
+        cut = layer.part(slice(top, top + height), slice(left, left + width))
+        turn = {(False, True): 1, (True, False): 0, (True, True): -1}.get(
+            (bool(values["flip"]), bool(values["mirror"]))
+        )
+        cut = cut if turn is None else cut.turned(turn)
         how = cv2.INTER_AREA if height > size[0] else cv2.INTER_LINEAR
         # Resized times alpha: what a transparent pixel holds is nobody's business.
-        light, alpha = (cv2.resize(part, size[::-1], interpolation=how) for part in _light(cut))
-        return from_hwc([light.reshape(*size, 3)]), from_hwc([alpha.reshape(*size, 1)])
+        light = from_hwc([np.asarray(cv2.resize(cut.light(), size[::-1], interpolation=how)).reshape(*size, 3)])
+        if cut.alpha is None:
+            return light, torch.ones(1, 1, 1, 1)
+        return light, from_hwc([np.asarray(cv2.resize(cut.cover(), size[::-1], interpolation=how)).reshape(*size, 1)])
 
 
-def _light(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """``[H, W, 4]`` uint8 with straight alpha as linear light times alpha, ``[H, W, 3]`` float32, and alpha,
-    ``[H, W]``."""
-    alpha = np.multiply(pixels[..., 3], np.float32(1 / 255), dtype=np.float32)
-    light = hwc_view(pixels_to_linear(np.ascontiguousarray(pixels[..., :3]))[0])
-    return np.asarray(cv2.multiply(light, cv2.merge([alpha] * 3))).reshape(light.shape), alpha
+def _screened(images: torch.Tensor, light: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
+    return screen(images, (light * strength).clamp_(max=1.0))
+
+
+def _added(images: torch.Tensor, light: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
+    return torch.addcmul(images, light, strength).clamp_(max=1.0)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A captured layer, as files have it; not to be written to.
+
+    Args:
+        pixels: ``[H, W, 3]`` uint8, encoded, straight.
+        alpha: ``[H, W]`` uint8, if it is not opaque all over.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None
+
+    def part(self, rows: slice, columns: slice) -> _Layer:
+        return self._each(lambda pixels: pixels[rows, columns])
+
+    def mirrored(self, axis: int) -> _Layer:
+        """With top and bottom swapped for axis 0, left and right for axis 1."""
+        return self._each(lambda pixels: np.asarray(cv2.flip(pixels, axis)))
+
+    def light(self) -> np.ndarray:
+        """``[H, W, 3]`` float32: linear light times alpha."""
+        light = hwc_view(pixels_to_linear(np.ascontiguousarray(self.pixels))[0])
+        if self.alpha is None:
+            return light
+        return np.asarray(cv2.multiply(light, cv2.merge([self.cover()] * 3))).reshape(light.shape)
+
+    def cover(self) -> np.ndarray:
+        """Alpha in [0, 1], ``[H, W]`` float32, of a layer that has one."""
+        return np.multiply(self.alpha, np.float32(1 / 255), dtype=np.float32)
+
+    def _each(self, change: Callable[[np.ndarray], np.ndarray]) -> _Layer:
+        return _Layer(change(self.pixels), None if self.alpha is None else change(self.alpha))
 
 
 @lru_cache(maxsize=16)
@@ -114,10 +157,12 @@ def _listed(folder: Path) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=8)
-def _read(path: str) -> np.ndarray:
-    """``[H, W, 4]`` uint8, upright, alpha straight; not to be written to."""
+def _read(path: str) -> _Layer:
+    """The layer at ``path``, upright."""
     try:
         with Image.open(path) as picture:
-            return np.asarray(ImageOps.exif_transpose(picture).convert("RGBA"))
+            whole = np.asarray(ImageOps.exif_transpose(picture).convert("RGBA"))
     except (OSError, ValueError, SyntaxError) as error:
         raise RRFrameError(f"the layer {path!r} cannot be read: {error}") from error
+    opaque = bool((whole[..., 3] == 255).all())
+    return _Layer(np.ascontiguousarray(whole[..., :3]), None if opaque else np.ascontiguousarray(whole[..., 3]))

@@ -7,7 +7,8 @@ import math
 import torch
 
 from rrframe import Cues, Degradation, Dial, Draws, log_uniform, uniform
-from rrframe.imaging.composite import blend
+from rrframe.imaging.composite import veiled
+from rrframe.imaging.layout import joined
 from rrframe_degradations.rain.falling import Camera, around, cover
 
 _LEAST = 0.5  # mm, melted: finer flakes cannot be told apart
@@ -46,10 +47,10 @@ class Flakes(Degradation):
             [_extinction(*each) for each in zip(draw.each("rate"), draw.each("fluff"), strict=True)],
             device=images.device,
         )
-        passing = torch.exp(-torch.cat(each) - beta.view(-1, 1, 1, 1) * cues.depth)
+        thickness = torch.addcmul(joined(each), beta.view(-1, 1, 1, 1), cues.depth)
         _, bright = around(images)
         white = draw.sky * (0.2 * bright + 0.8 * bright.mean(dim=1, keepdim=True))
-        return blend(white.expand_as(images), images, passing).clamp_(0.0, 1.0)
+        return veiled(images, white, thickness)
 
     def _cover(self, draw: Draws, depth: torch.Tensor) -> torch.Tensor:
         (values,) = (each.values for each in draw)

@@ -51,9 +51,25 @@ def weighted(one: torch.Tensor, weight: torch.Tensor, other: torch.Tensor, other
     return from_hwc([_weighted_numpy(*four) for four in each])
 
 
+def veiled(images: torch.Tensor, light: torch.Tensor, thickness: torch.Tensor) -> torch.Tensor:
+    """``images`` behind something that lets part of their light through and shines itself: haze, rain, snow.
+
+    I = J t + L (1 - t) with t = exp(-thickness), clamped to [0, 1]; where nothing is in front, they stay as they are to
+    within rounding.
+
+    Args:
+        images: J, ``[B, C, H, W]`` float32 in [0, 1].
+        light: L, ``[B, C, 1, 1]`` float32, from 0.
+        thickness: The optical thickness, ``[B, 1, H, W]`` float32, from 0.
+    """
+    if images.device.type != "cpu":
+        return torch.addcmul(light, images - light, torch.exp(-thickness)).clamp_(max=1.0)
+    return from_hwc([_veiled_opencv(*each) for each in zip(images, light, thickness, strict=True)])
+
+
 def screen(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     """Both lights on one film that cannot be more than white: 1 - (1 - one) (1 - other), values in [0, 1]."""
-    return (one + other).addcmul_(one, other, value=-1.0)
+    return torch.lerp(one, one.new_ones(()), other)
 
 
 def lowest(field: torch.Tensor, share: torch.Tensor | float) -> torch.Tensor:
@@ -105,6 +121,27 @@ def _blend_numpy(under: torch.Tensor, over: torch.Tensor, mask: torch.Tensor) ->
         np.multiply(above, share, out=strip)
         np.subtract(1.0, share, out=rest)
         strip += np.multiply(below, rest, out=rest)
+    return done.reshape(height, width, channels)
+
+
+def _veiled_opencv(image: torch.Tensor, light: torch.Tensor, thickness: torch.Tensor) -> np.ndarray:
+    channels, height, width = image.shape
+    pixels, thick = _rows(image), _rows(thickness)
+    step = max(1, _IN_CACHE // (width * channels))
+    behind, passing = np.empty((2, step, width * channels), np.float32)
+    behind[:] = np.tile(light.flatten().numpy(), width)
+    done = np.empty((height, width * channels), np.float32)
+    for first in range(0, height, step):
+        strip, over = (rows[first : first + step] for rows in (done, thick))
+        if not cv2.countNonZero(over):
+            strip[:] = pixels[first : first + step]
+            continue
+        air = behind[: len(strip)]
+        share = _widened(cv2.exp(cv2.multiply(over, -1.0)), channels, passing)
+        cv2.subtract(pixels[first : first + step], air, dst=strip)
+        cv2.multiply(strip, share, dst=strip)
+        cv2.add(strip, air, dst=strip)
+        cv2.min(strip, 1.0, dst=strip)
     return done.reshape(height, width, channels)
 
 

@@ -7,7 +7,8 @@ import math
 import torch
 
 from rrframe import Cues, Degradation, Dial, Draws, log_uniform, uniform
-from rrframe.imaging.composite import blend
+from rrframe.imaging.composite import veiled
+from rrframe.imaging.layout import joined
 from rrframe.imaging.splat import strokes
 from rrframe_degradations.rain.falling import WHOLE, around
 from rrframe_degradations.rain.laws import diameters, impacts
@@ -42,10 +43,8 @@ class Splash(Degradation):
 
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
         each = [self._cover(draw.select([index]), cues.depth[[index]]) for index in range(len(images))]
-        passing = torch.exp(-torch.cat(each))
         _, bright = around(images)
-        spray = draw.sky * bright
-        return blend(spray.expand_as(images), images, passing).clamp_(0.0, 1.0)
+        return veiled(images, draw.sky * bright, joined(each))
 
     def _cover(self, draw: Draws, depth: torch.Tensor) -> torch.Tensor:
         (values,) = (each.values for each in draw)
@@ -87,12 +86,15 @@ def _level_ground(depth: torch.Tensor, focal: float) -> tuple[torch.Tensor, torc
         return torch.zeros_like(depth), depth.flatten()
     x = (torch.arange(width, device=depth.device) - (width - 1) / 2) / focal
     y = (torch.arange(height, device=depth.device) - (height - 1) / 2)[:, None] / focal
-    points = torch.stack([x * depth, y * depth, depth])
-    down, across = torch.gradient(points, dim=(1, 2))
-    normal = torch.linalg.cross(down, across, dim=0)  # as long as the cell's surface is large, up being -y
-    upward = (-normal[1] / normal.square().sum(dim=0).sqrt().clamp(min=1e-12) - 0.7).clamp(min=0.0) / 0.3
-    torn = torch.maximum(down[2].abs(), across[2].abs()) > 0.15 * depth  # the cell hangs between two things
-    area = (-normal[1]).clamp(min=0.0) * upward.clamp(max=1.0)
+    down, across = torch.gradient(depth, dim=(0, 1))
+    # A cell at (x, y, 1) z has the sides (x z', y z', z') + z / focal along its own axis, and their cross product is
+    # its surface, up being -y: z / focal times the vector (across, down, -away).
+    side = depth / focal
+    away = side + x * across + y * down
+    length = torch.sqrt(across * across + down * down + away * away).clamp(min=1e-12)
+    upward = (-down / length - 0.7).clamp(min=0.0) / 0.3
+    torn = torch.maximum(down.abs(), across.abs()) > 0.15 * depth  # the cell hangs between two things
+    area = (-down * side).clamp(min=0.0) * upward.clamp(max=1.0)
     fading = (2 - 2 * depth / _FARTHEST).clamp(0.0, 1.0)
     return (area * fading).masked_fill(torn, 0.0), depth.flatten()
 

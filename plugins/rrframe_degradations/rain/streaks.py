@@ -7,7 +7,8 @@ import math
 import torch
 
 from rrframe import Cues, Degradation, Dial, Draws, log_uniform, uniform
-from rrframe.imaging.composite import blend
+from rrframe.imaging.composite import veiled
+from rrframe.imaging.layout import joined
 from rrframe_degradations.rain.falling import Camera, around, cover
 from rrframe_degradations.rain.laws import diameters, drops_over, fall_speed
 
@@ -45,10 +46,9 @@ class Streaks(Degradation):
 
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
         each = [self._cover(draw.select([index]), cues.depth[[index]]) for index in range(len(images))]
-        passing = torch.exp(-draw.emphasis * torch.cat(each))
         mean, bright = around(images)
         drops = 0.94 * draw.sky * bright + 0.06 * mean
-        return blend(drops.expand_as(images), images, passing).clamp_(0.0, 1.0)
+        return veiled(images, drops, draw.emphasis * joined(each))
 
     def _cover(self, draw: Draws, depth: torch.Tensor) -> torch.Tensor:
         (values,) = (each.values for each in draw)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from rrframe import Cues, Degradation, Dial, Draws, uniform
-from rrframe.imaging.composite import blend
+from rrframe.imaging.composite import veiled
 from rrframe_degradations.rain.falling import around
 from rrframe_degradations.rain.laws import extinction
 
@@ -28,7 +28,6 @@ class Veil(Degradation):
 
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
         beta = torch.tensor([extinction(float(rate)) for rate in draw.each("rate")], device=images.device)
-        passing = torch.exp(-beta.view(-1, 1, 1, 1) * cues.depth)
         _, bright = around(images)
         air = draw.air * bright.mean(dim=1, keepdim=True)
-        return blend(air.expand_as(images), images, passing).clamp_(0.0, 1.0)
+        return veiled(images, air.expand(-1, 3, -1, -1), beta.view(-1, 1, 1, 1) * cues.depth)
