@@ -260,10 +260,10 @@ def test_results_of_nothing_are_reported(tmp_path, photo):
 def test_the_page_keeps_to_its_budget(tmp_path, photo):
     numbers = Numbers(_results(tmp_path, photo, each=30, side=96))
     cases = cases_of(numbers)
-    *said, cards = every_image(numbers, cases, tmp_path, (), budget=400_000)
+    *said, cards = every_image(numbers, cases, tmp_path, (), budget=200_000)
     assert isinstance(cards, Comparisons)
     shown = [each for each in cards.items if each.pictures]
-    assert sum(len(picture.uri) for each in shown for picture in each.pictures) <= 400_000
+    assert sum(len(picture.uri) for each in shown for picture in each.pictures) <= 200_000
     assert 0 < len(shown) < len(cards.items) == 60
     assert f"{60 - len(shown)} of these have no preview" in "".join(text.words for text in said)
     assert max(int(each.caption[:3]) for each in shown) > 40  # spread, not the first ones
