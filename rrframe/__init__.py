@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rrframe.contracts.dataset import Item as Item
     from rrframe.contracts.dataset import Sample as Sample
     from rrframe.contracts.degradation import Degradation as Degradation
+    from rrframe.contracts.degradation import FileDegradation as FileDegradation
     from rrframe.contracts.dials import Dial as Dial
     from rrframe.contracts.dials import choice as choice
     from rrframe.contracts.dials import fixed as fixed
@@ -58,6 +59,7 @@ _HOMES = {
     "Item": "contracts.dataset",
     "Sample": "contracts.dataset",
     "Degradation": "contracts.degradation",
+    "FileDegradation": "contracts.degradation",
     "Dial": "contracts.dials",
     "choice": "contracts.dials",
     "fixed": "contracts.dials",

@@ -107,6 +107,15 @@ class GivesNaN(PlainVeil):
         return torch.where(images == 0, 0 / images, super().apply(images, draw, cues))
 
 
+class TruncatesCodes(PlainVeil):
+    """Source: no."""
+
+    eight_bit = True
+
+    def apply_pixels(self, pixels: np.ndarray, draw: Draws, cues: Cues) -> np.ndarray:
+        return super().apply_pixels(pixels, draw, cues) // 4 * 4
+
+
 class CropsTheImage(PlainVeil):
     """Source: no."""
 
@@ -298,6 +307,7 @@ WRONG = {
     WritesIntoItsInput: "leaves-its-input-alone",
     LeavesTheRange: "stays-in-range",
     GivesNaN: "is-finite",
+    TruncatesCodes: "eight-bits-agree-with-floats",
     CropsTheImage: "keeps-the-shape",
     TruncatesTheType: "keeps-float32",
     GivesAnArray: "runs",
@@ -469,6 +479,7 @@ def test_effects_are_checked_with_what_they_hold(inner: str) -> None:
         "is-announced",
         "same-bytes-in-another-process",
         "every-dial-matters",  # it has none of its own
+        "eight-bits-agree-with-floats",
     }
 
 
@@ -692,7 +703,7 @@ def test_the_command_reports_a_component(rrframe_cli: Any) -> None:
     assert "haze/scattering  (rrframe " in done.stdout
     assert "  ok    severity-zero-is-identity" in done.stdout
     assert "  skip  same-bytes-in-another-process: it starts a process" in done.stdout
-    assert done.stdout.splitlines()[-1] == "27 of 28 checks ran: 27 passed, 0 failed; 1 skipped"
+    assert done.stdout.splitlines()[-1] == "27 of 29 checks ran: 27 passed, 0 failed; 2 skipped"
 
 
 @pytest.mark.slow
@@ -757,7 +768,7 @@ def register_degradations():
     assert done.returncode == 1, done.stderr
     assert "  FAIL  is-announced" in done.stdout
     assert "No module named 'rrframe_wreck_code'" in done.stdout
-    assert "1 of 28 checks ran: 0 passed, 1 failed; 27 skipped" in done.stdout
+    assert "1 of 29 checks ran: 0 passed, 1 failed; 28 skipped" in done.stdout
 
 
 def test_the_command_checks_with_params(rrframe_here: Any) -> None:

@@ -7,12 +7,10 @@ from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
-import torch
 from pydantic import AfterValidator, Field
 
-from rrframe import Cues, Degradation, Dial, Draw, Draws, Key, choice, integers, uniform
+from rrframe import Cues, Dial, Draw, Draws, FileDegradation, Key, choice, integers, uniform
 from rrframe.imaging.codec import CHROMA, decode, encode_jpeg
-from rrframe.imaging.layout import joined, to_batch, to_pixels
 from rrframe.imaging.psf import generalised_gaussian
 from rrframe.imaging.random import Stream, normal_levels
 from rrframe.imaging.resample import resize_pixels
@@ -38,7 +36,7 @@ _Weight = Annotated[float, Field(ge=0)]
 Weights = Annotated[tuple[_Weight, _Weight, _Weight], AfterValidator(_not_all_zero)]
 
 
-class Web(Degradation):
+class Web(FileDegradation):
     """Two rounds of blur, resizing, noise and JPEG, then back to the first size, as pictures go from camera to site to
     site. Each stage hands on a picture of eight bits, as files are.
 
@@ -57,7 +55,6 @@ class Web(Degradation):
     """
 
     category = "compression"
-    light = "encoded"
 
     first_sigma: Dial = uniform(0.2, 3.0, mild=0.0, low=0.0, high=50.0, unit="px", about="deviation of the blur")
     first_shrink: Dial = uniform(0.15, 1.0, mild=1.0, low=0.02, high=1.0, about="scale where it shrinks")
@@ -135,10 +132,9 @@ class Web(Degradation):
     def _cutoff(self, key: Key, severity: float | None, share: float) -> Any:
         return _taken(self.cutoff, key.child("cutoff"), severity) if _happens(key.child("sinc"), share) else None
 
-    def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
-        # Codecs take whole files, and sizes differ from image to image: one after another, on the CPU.
-        done = [_through(to_pixels(image), each) for image, each in zip(images, draw, strict=True)]
-        return joined([to_batch(pixels) for pixels in done]).to(images.device)
+    def apply_pixels(self, pixels: np.ndarray, draw: Draws, cues: Cues) -> np.ndarray:
+        (one,) = draw
+        return _through(pixels, one)
 
 
 def _taken(dial: Dial, key: Key, severity: float | None) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Annotated
 
+import numpy as np
 import torch
 from pydantic import ConfigDict, Field, RootModel, model_validator
 
@@ -14,7 +15,8 @@ from rrframe.contracts.component import Used, attributed
 from rrframe.contracts.cue import Cues
 from rrframe.contracts.degradation import Degradation, Light
 from rrframe.contracts.draw import Draw, Draws
-from rrframe.imaging.colour import convert_light
+from rrframe.imaging.colour import convert_light, linear_to_pixels, pixels_to_linear
+from rrframe.imaging.layout import to_batch, to_pixels
 from rrframe.rng import Key
 
 Step = Annotated[Degradation, Used("degradation", "effect")]
@@ -89,12 +91,42 @@ class Chain(RootModel[Annotated[tuple[Step, ...], Field(min_length=1)]]):
             light: The light that ``images`` come in.
             light_out: The light that they go out in, if that is another.
         """
-        current = light
-        for index, step in enumerate(self.steps):
-            images, current = convert_light(images, current, step.light), step.light
+        return self._from(0, images, draws, cues, light, light_out or light)
+
+    def apply_pixels(self, pixels: np.ndarray, draw: Draw, cues: Cues) -> np.ndarray:
+        """One picture, degraded as files are: as long as its steps are ``eight_bit`` a picture of eight bits stays so,
+        and from the first other one on it is floats up to the end.
+
+        Args:
+            pixels: ``[H, W, 3]`` uint8 or uint16, encoded; the type's whole range is [0, 1].
+            draw: The draw of this chain.
+            cues: The cues that the steps need.
+
+        Returns:
+            ``[H, W, 3]`` uint8, encoded; ``pixels`` itself where nothing was done to it.
+        """
+        first = 0
+        while pixels.dtype == np.uint8 and first < len(self.steps) and self.steps[first].eight_bit:
+            with attributed(self.steps[first], "degrading"):
+                pixels = self.steps[first].apply_pixels(pixels, Draws([draw.steps[first]]), cues)
+            first += 1
+        if first == len(self.steps):
+            return pixels
+        light, light_out = self.steps[first].light, self.steps[-1].light
+        # From linear light a table leads straight to codes, and back, at a quarter of the time.
+        images = pixels_to_linear(pixels) if light == "linear" else to_batch(pixels)
+        done = self._from(first, images, [draw], cues, light, light_out)
+        return linear_to_pixels(done[0]) if light_out == "linear" else to_pixels(done[0])
+
+    def _from(
+        self, first: int, images: torch.Tensor, draws: Sequence[Draw], cues: Cues, light: Light, light_out: Light
+    ) -> torch.Tensor:
+        """``images`` after the steps from number ``first`` on."""
+        for index, step in enumerate(self.steps[first:], first):
+            images, light = convert_light(images, light, step.light), step.light
             with attributed(step, "degrading"):
                 images = step.apply(images, Draws([draw.steps[index] for draw in draws], images.device), cues)
-        return convert_light(images, current, light_out or light)
+        return convert_light(images, light, light_out)
 
     def retarget(
         self, images: torch.Tensor, draws: Sequence[Draw], cues: Cues, light: Light = "encoded"

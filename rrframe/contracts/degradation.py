@@ -12,9 +12,11 @@ from rrframe.contracts.component import Component
 from rrframe.contracts.dials import Dial
 from rrframe.contracts.draw import Draw, Draws
 from rrframe.errors import RRFrameError
+from rrframe.imaging.layout import joined, to_batch, to_pixels
 from rrframe.rng import Key
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
     from rrframe.contracts.cue import Cues
@@ -40,6 +42,12 @@ class Degradation(Component):
     """
     cues: ClassVar[set[str]] = set()
     """The cues that ``apply`` reads."""
+    eight_bit: ClassVar[bool] = False
+    """Whether a picture of eight bits that it is given may be rounded to eight bits after it, as in a file.
+
+    Chains then ask ``apply_pixels`` for as long as a picture has not left its eight bits, which is several times as
+    fast for what goes through a file or adds noise to encoded values; no step's codes differ by more than 1.
+    """
 
     @abstractmethod
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
@@ -53,6 +61,20 @@ class Degradation(Component):
         Returns:
             The same shape, dtype, range and light.
         """
+
+    def apply_pixels(self, pixels: np.ndarray, draw: Draws, cues: Cues) -> np.ndarray:
+        """``apply`` for one picture of eight bits, as pure as that. Override it where there is a shorter way than
+        through floats; where ``eight_bit`` is not set it is not asked for.
+
+        Args:
+            pixels: ``[H, W, 3]`` uint8, encoded whatever ``light`` is.
+            draw: The draw of that one picture.
+            cues: The cues asked for, of that one picture.
+
+        Returns:
+            The same, each code within 1 of what ``apply`` gives.
+        """
+        return to_pixels(self.apply(to_batch(pixels), draw, cues)[0])
 
     def retarget(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
         """The clean images as they should be restored to: unchanged unless overridden, as where a flare's light
@@ -139,6 +161,27 @@ class Degradation(Component):
         for name, dial in cls.declared_dials().items():
             properties[name] = {"title": properties.get(name, {}).get("title", name), **dial.json_schema()}
         return described
+
+
+class FileDegradation(Degradation):
+    """A degradation of files, such as a codec: it takes whole pictures of eight bits, one at a time, on the CPU.
+
+    A subclass writes ``apply_pixels``, and the host makes ``apply`` of it.
+    """
+
+    light: ClassVar[Light] = "encoded"
+    eight_bit: ClassVar[bool] = True
+
+    @abstractmethod
+    def apply_pixels(self, pixels: np.ndarray, draw: Draws, cues: Cues) -> np.ndarray:
+        """The degraded picture; ``[H, W, 3]`` uint8, encoded, as ``pixels`` is, which stays as it is."""
+
+    def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
+        done = [
+            self.apply_pixels(to_pixels(image), draw.select([index]), cues.select([index]))
+            for index, image in enumerate(images)
+        ]
+        return joined([to_batch(pixels) for pixels in done]).to(images.device)
 
 
 def check_severity(severity: float | None) -> float | None:

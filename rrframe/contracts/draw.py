@@ -118,6 +118,12 @@ class Noise:
         """Float32 values in [0, 1), of the shape that ``normal`` gives."""
         return self._fields(like, channels, "uniform")
 
+    def levels(self, like: torch.Tensor, *, channels: int | None = None) -> torch.Tensor:
+        """Whole numbers from 0 to 65,535, int32, of the shape that ``normal`` gives: places in a table of values that
+        are equally likely. On a CPU they cost a third of what uniform numbers do.
+        """
+        return self._fields(like, channels, "levels")
+
     def select(self, indices: Sequence[int]) -> Noise:
         """The noise of some of the images, each going on from where it is."""
         chosen = copy.copy(self)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+import numpy as np
 import torch
 
 from rrframe.contracts.chain import Chain
@@ -62,6 +63,12 @@ class Effect(Degradation):
     def category(self) -> str:  # type: ignore[override]
         return self._first().category
 
+    @property
+    def eight_bit(self) -> bool:  # type: ignore[override]
+        # One that goes other ways through its chains than this class does is none.
+        held = [step for chain in self.chains().values() for step in chain.steps]
+        return type(self).apply is Effect.apply and all(step.eight_bit for step in held)
+
     def needs(self) -> set[str]:
         return super().needs().union(*(chain.needs() for chain in self.chains().values()))
 
@@ -77,6 +84,12 @@ class Effect(Degradation):
 
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
         return self._through(Chain.apply, images, list(draw), cues)
+
+    def apply_pixels(self, pixels: np.ndarray, draw: Draws, cues: Cues) -> np.ndarray:
+        (one,) = draw
+        for chain, step in self.passed(one):
+            pixels = chain.apply_pixels(pixels, step, cues)
+        return pixels
 
     def retarget(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
         return self._through(Chain.retarget, images, list(draw), cues)

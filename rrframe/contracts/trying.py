@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -13,9 +14,10 @@ from rrframe.contracts.chain import Chain
 from rrframe.contracts.component import attributed, create
 from rrframe.contracts.cue import Cue, Cues
 from rrframe.contracts.degradation import Degradation, Light, check_severity
+from rrframe.contracts.draw import Draw
 from rrframe.errors import RRFrameError
 from rrframe.imaging.colour import convert_light, linear_to_pixels
-from rrframe.imaging.layout import to_batch, to_pixels
+from rrframe.imaging.layout import joined, to_batch, to_pixels
 from rrframe.imaging.tiles import Tiling, Told
 from rrframe.manager import get_manager
 from rrframe.rng import Key
@@ -71,12 +73,25 @@ def default_provider(name: str) -> Cue:
 def degrade_any(component: Degradation, image: Any, *, severity: float | None, seed: int, cues: Cues | None) -> Any:
     """``Degradation.__call__``, where it is documented."""
     check_severity(severity)
-    images, give_back = as_batch(image)
     chain = Chain((component,))
-    draws = [chain.draw(image_key(seed, index), severity) for index in range(len(images))]
-    found = cues or compute_cues(component.needs(), images, [str(index) for index in range(len(images))])
+
+    def drawn(index: int) -> Draw:
+        return chain.draw(image_key(seed, index), severity)
+
+    if (eight_bit := _eight_bit(image)) is not None:
+        pictures, put_back = eight_bit
+        found = cues or (_cues_of(component, _batch_of(pictures)) if component.needs() else Cues())
+        new = [chain.apply_pixels(each, drawn(index), found.select([index])) for index, each in enumerate(pictures)]
+        return put_back([one.copy() if one is old else one for one, old in zip(new, pictures, strict=True)])
+    images, give_back = as_batch(image)
+    draws = [drawn(index) for index in range(len(images))]
+    done = chain.apply(images, draws, cues or _cues_of(component, images), light_out=component.light)
     # Left in the light of the last step: codes are made of it in one way, here and in a run.
-    return give_back(chain.apply(images, draws, found, light_out=component.light), component.light)
+    return give_back(done, component.light)
+
+
+def _cues_of(component: Degradation, images: torch.Tensor) -> Cues:
+    return compute_cues(component.needs(), images, [str(index) for index in range(len(images))])
 
 
 def restore_any(
@@ -169,11 +184,68 @@ def as_batch(image: Any) -> tuple[torch.Tensor, GiveBack]:
     """
     if isinstance(image, torch.Tensor):
         return _from_tensor(image)
+    if (eight_bit := _eight_bit(image)) is not None:
+        pictures, put_back = eight_bit
+
+        def give_back(done: torch.Tensor, light: Light = "encoded") -> Any:
+            return put_back([_codes(one, light) for one in done])
+
+        return _batch_of(pictures), give_back
     if isinstance(image, np.ndarray):
         return _from_array(image)
-    if hasattr(image, "convert") and hasattr(image, "mode"):  # Pillow, without importing it for those who do not use it
-        return _from_pillow(image)
+    if _is_pillow(image):  # of 16 bits, which Pillow would cut off at 255
+        images, give_back_array = _from_array(np.asarray(image, dtype=np.uint16))
+        return images, lambda *done: _pillow().fromarray(give_back_array(*done))
     raise RRFrameError(f"an image is a Pillow image, a numpy array or a torch tensor, not {type(image).__name__}")
+
+
+def _eight_bit(image: Any) -> tuple[list[np.ndarray], Callable[[list[np.ndarray]], Any]] | None:
+    """The pictures of an image of eight bits as ``[H, W, 3]`` uint8, and a function that gives such back as what it
+    was; ``None`` for other images.
+    """
+    if isinstance(image, np.ndarray) and image.dtype == np.uint8:
+        return list(_pictures(image)), partial(_like_array, image)
+    if not _is_pillow(image) or image.mode.startswith("I;16"):
+        return None
+    alpha = image.getchannel("A") if "A" in image.getbands() else None
+
+    def put_back(done: list[np.ndarray]) -> Any:
+        picture = _pillow().fromarray(done[0])
+        if alpha is not None:
+            picture.putalpha(alpha)
+        return picture.convert(image.mode) if image.mode in ("L", "LA") else picture
+
+    return [np.asarray(image if image.mode == "RGB" else image.convert("RGB"))], put_back
+
+
+def _is_pillow(image: Any) -> bool:
+    return hasattr(image, "convert") and hasattr(image, "mode")  # without importing it for those who do not use it
+
+
+def _pillow() -> Any:
+    from PIL import Image
+
+    return Image
+
+
+def _batch_of(pictures: Iterable[np.ndarray]) -> torch.Tensor:
+    return joined([to_batch(pixels) for pixels in pictures])
+
+
+def _pictures(image: np.ndarray) -> np.ndarray:
+    """An array that is an image, or several, as ``[B, H, W, 3]``."""
+    pixels = image[..., None].repeat(3, axis=-1) if image.ndim == 2 else image
+    if pixels.ndim not in (3, 4) or pixels.shape[-1] != 3:
+        raise RRFrameError(f"an array is [H, W], [H, W, 3] or [B, H, W, 3], not {image.shape}")
+    return pixels if image.ndim == 4 else pixels[None]
+
+
+def _like_array(image: np.ndarray, done: list[np.ndarray]) -> np.ndarray:
+    """Pictures ``[H, W, 3]`` as an array of the shape and the type of ``image``."""
+    if image.ndim == 2:
+        means = done[0].mean(axis=-1)
+        return np.asarray(means if np.issubdtype(image.dtype, np.floating) else np.rint(means), image.dtype)
+    return np.asarray(np.stack(done) if image.ndim == 4 else done[0], image.dtype)
 
 
 def _from_tensor(image: torch.Tensor) -> tuple[torch.Tensor, GiveBack]:
@@ -192,47 +264,22 @@ def _from_tensor(image: torch.Tensor) -> tuple[torch.Tensor, GiveBack]:
 
 
 def _from_array(image: np.ndarray) -> tuple[torch.Tensor, GiveBack]:
-    grey, batched = image.ndim == 2, image.ndim == 4
-    pixels = image[..., None].repeat(3, axis=-1) if grey else image
-    if pixels.ndim not in (3, 4) or pixels.shape[-1] != 3:
-        raise RRFrameError(f"an array is [H, W], [H, W, 3] or [B, H, W, 3], not {image.shape}")
-    pixels = pixels if batched else pixels[None]
-    if np.issubdtype(image.dtype, np.floating):
-        images = torch.from_numpy(np.array(pixels, dtype=np.float32, order="C")).permute(0, 3, 1, 2)
-    elif image.dtype in (np.uint8, np.uint16):
-        images = torch.cat([to_batch(one) for one in pixels])
+    floats, pictures = np.issubdtype(image.dtype, np.floating), _pictures(image)
+    if floats:
+        images = torch.from_numpy(np.array(pictures, dtype=np.float32, order="C")).permute(0, 3, 1, 2)
+    elif image.dtype == np.uint16:
+        images = _batch_of(pictures)
     else:
         raise RRFrameError(f"an array holds uint8, uint16 or floats in [0, 1], not {image.dtype}")
 
     def give_back(done: torch.Tensor, light: Light = "encoded") -> np.ndarray:
-        if np.issubdtype(image.dtype, np.floating):
-            done = convert_light(done, light, "encoded")
-            arrays = done.permute(0, 2, 3, 1).cpu().numpy().astype(image.dtype)
+        if floats:
+            arrays = list(convert_light(done, light, "encoded").permute(0, 2, 3, 1).cpu().numpy())
         else:
-            arrays = np.stack([_codes(one, light, image.dtype) for one in done])
-        if grey:
-            means = arrays.mean(axis=-1)
-            arrays = (means if np.issubdtype(image.dtype, np.floating) else np.rint(means)).astype(image.dtype)
-        return arrays if batched else arrays[0]
+            arrays = [_codes(one, light, image.dtype) for one in done]
+        return _like_array(image, arrays)
 
     return images, give_back
-
-
-def _from_pillow(image: Any) -> tuple[torch.Tensor, GiveBack]:
-    from PIL import Image
-
-    if image.mode.startswith("I;16"):  # which Pillow would cut off at 255
-        images, give_back_array = _from_array(np.asarray(image, dtype=np.uint16))
-        return images, lambda *done: Image.fromarray(give_back_array(*done))
-    alpha = image.getchannel("A") if "A" in image.getbands() else None
-
-    def give_back(done: torch.Tensor, light: Light = "encoded") -> Image.Image:
-        picture = Image.fromarray(_codes(done[0], light))
-        if alpha is not None:
-            picture.putalpha(alpha)
-        return picture.convert(image.mode) if image.mode in ("L", "LA") else picture
-
-    return to_batch(np.asarray(image.convert("RGB"))), give_back
 
 
 def _codes(image: torch.Tensor, light: Light, dtype: np.dtype[Any] | type = np.uint8) -> np.ndarray:

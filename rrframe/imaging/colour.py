@@ -14,6 +14,7 @@ from rrframe.imaging.layout import from_hwc, hwc_view, to_batch, to_pixels
 
 _BREAK_ENCODED = 0.04045
 _BREAK_LINEAR = 0.0031308
+_HAIR = 1e-8
 _IN_CACHE = 1 << 16  # values
 _CODES = 1 << 16  # of linear light: the darkest two codes of 8 bits are 20 of them apart
 
@@ -84,21 +85,22 @@ def convert_light(images: torch.Tensor, come_in: str, go_out: str) -> torch.Tens
 
 
 # Where the two pieces of a curve meet, each is taken of values clipped to its own side: their sum has no branch, and so
-# needs no passes for masks.
+# needs no passes for masks. From the sum comes off what the raised piece is at its end, less a hair: rounding, which is
+# another on every processor, must not leave black below 0, or a root of it would be no number.
 
 
 def _decode(values: np.ndarray, out: np.ndarray) -> None:
     raised = np.maximum(values, _BREAK_ENCODED)
     raised = cv2.addWeighted(raised, 1 / 1.055, raised, 0.0, 0.055 / 1.055, dst=raised)
     raised = cv2.pow(raised, 2.4, dst=raised)
-    at_break = ((_BREAK_ENCODED + 0.055) / 1.055) ** 2.4
+    at_break = ((_BREAK_ENCODED + 0.055) / 1.055) ** 2.4 - _HAIR
     cv2.addWeighted(raised, 1.0, np.minimum(values, _BREAK_ENCODED), 1 / 12.92, -at_break, dst=out)
 
 
 def _encode(values: np.ndarray, out: np.ndarray) -> None:
     raised = np.maximum(values, _BREAK_LINEAR)
     raised = cv2.pow(raised, 1 / 2.4, dst=raised)
-    at_break = 1.055 * _BREAK_LINEAR ** (1 / 2.4)
+    at_break = 1.055 * _BREAK_LINEAR ** (1 / 2.4) - _HAIR
     cv2.addWeighted(raised, 1.055, np.minimum(values, _BREAK_LINEAR), 12.92, -at_break, dst=out)
 
 

@@ -1,7 +1,7 @@
-"""Noise of any law from uniform numbers, by looking up quantiles.
+"""Noise of any law, by looking up its quantiles at random places.
 
-A field of uniform float32 numbers has 24 random bits a pixel: enough for two values of 12 bits each, so that shot
-noise and read noise cost one field. The same torch code runs on a CPU and on a GPU.
+The same torch code runs on a CPU and on a GPU. For pictures of eight bits on a CPU there are shorter ways, through
+OpenCV's tables: from the same stream they give the same noise, rounded to whole codes.
 """
 
 from __future__ import annotations
@@ -9,43 +9,38 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
+import cv2
 import numpy as np
 import torch
 
 from rrframe.imaging.colour import mix
+from rrframe.imaging.random import LEVELS, ROW, Stream, normal_levels
 
-LEVELS = 4096
-"""How many quantiles a table has: values out to 3.5 standard deviations, each as likely as the next."""
+_QUANTILES = 4096  # of a table that depends on the light: out to 3.5 standard deviations
+_FINER = (LEVELS // _QUANTILES).bit_length() - 1  # bits that a place in those does without
 _IN_CACHE = 1 << 16  # values worked on at a time
-_BITS = LEVELS.bit_length() - 1
+_STRIP = 32 * ROW  # pixels of eight bits worked on at a time
+_FINE = 4096  # parts of a deviation that correlated noise is made in
 _BINS = 64  # of the root of the photon count, 1/8 wide: beyond a root of 8 the law no longer changes its shape
 
 
 def by_rows(function: Callable[..., torch.Tensor], *fields: torch.Tensor) -> torch.Tensor:
     """``function`` of ``[B, C, H, W]`` fields, which it may take a few rows of at a time: then what lies between its
-    steps stays in a CPU's cache.
+    steps stays in a CPU's cache. What it gives may have another number of channels.
     """
     one = fields[0]
-    rows = max(1, _IN_CACHE // max(one.numel() // one.shape[2], 1))
-    if one.device.type != "cpu" or rows >= one.shape[2]:
+    batch, _, height, width = one.shape
+    rows = max(1, _IN_CACHE // max(one.numel() // height, 1))
+    if one.device.type != "cpu" or rows >= height:
         return function(*fields)
-    done = torch.empty_like(one)
-    for top in range(0, one.shape[2], rows):
-        done[:, :, top : top + rows] = function(*(field[:, :, top : top + rows] for field in fields))
+    done: torch.Tensor | None = None
+    for top in range(0, height, rows):
+        strip = function(*(field[:, :, top : top + rows] for field in fields))
+        if done is None:
+            done = one.new_empty((batch, height, width, strip.shape[1])).permute(0, 3, 1, 2)
+        done[:, :, top : top + rows] = strip
+    assert done is not None
     return done
-
-
-def split(uniform: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Two independent levels, int32 from 0 to ``LEVELS - 1``, for every uniform number in [0, 1): the upper and the
-    lower half of its bits.
-    """
-    bits = (uniform * float(LEVELS * LEVELS)).to(torch.int32)
-    return bits >> _BITS, bits.bitwise_and_(LEVELS - 1)
-
-
-def normal(levels: torch.Tensor) -> torch.Tensor:
-    """Standard normal values for ``levels`` ``[B, C, H, W]``, of mean 0 and variance 1 over all levels."""
-    return _taken(_normal_table(levels.device), levels)
 
 
 def poisson(root: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
@@ -56,10 +51,10 @@ def poisson(root: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
 
     Args:
         root: The square root of the photons expected, ``[B, C, H, W]`` float32, at least 0.
-        levels: int32 of the same shape, from ``split``.
+        levels: int32 of the same shape, from a draw's ``rng.levels``.
     """
     bins = (root * 8.0).clamp_(max=_BINS - 1.0).to(torch.int32)
-    return _taken(_poisson_table(root.device), bins.mul_(LEVELS).add_(levels))
+    return _taken(_poisson_table(root.device), bins.mul_(_QUANTILES).add_(levels >> _FINER))
 
 
 def tukey_lambda(shape: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
@@ -68,23 +63,106 @@ def tukey_lambda(shape: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
 
     Args:
         shape: ``[B, 1, 1, 1]``, other than 0.
-        levels: int32 ``[B, C, H, W]``, from ``split``.
+        levels: int32 ``[B, C, H, W]``, from a draw's ``rng.levels``.
     """
-    p = ((torch.arange(LEVELS, device=shape.device, dtype=torch.float64) + 0.5) / LEVELS)[None]
+    p = torch.from_numpy(_probabilities()).to(shape.device)[None]
     power = shape.double().reshape(-1, 1)
     tables = ((p**power - (1.0 - p) ** power) / power).to(torch.float32)
-    which = torch.arange(len(tables), device=shape.device, dtype=torch.int32).reshape(-1, 1, 1, 1) * LEVELS
-    return _taken(tables.reshape(-1), levels + which if len(tables) > 1 else levels)
+    which = torch.arange(len(tables), device=shape.device, dtype=torch.int32).reshape(-1, 1, 1, 1) * _QUANTILES
+    return _taken(tables.reshape(-1), (levels >> _FINER) + which)
 
 
 def correlated(fields: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
     """Three independent fields ``[B, 3, H, W]`` of variance 1 as three of variance 1 with the correlation ``share``
     ``[B, 1, 1, 1]`` in [0, 1] between any two: at 1 they are the same.
     """
+    return mix(fields, _correlating(share))
+
+
+def _correlating(share: torch.Tensor) -> torch.Tensor:
+    """``[B, 3, 3]``: the roots of the correlation matrices."""
     share = share.reshape(-1, 1, 1)
     own = (1.0 - share).sqrt()
     common = ((1.0 + 2.0 * share).sqrt() - own) / 3.0
-    return mix(fields, own * torch.eye(3, device=share.device) + common)
+    return own * torch.eye(3, device=share.device) + common
+
+
+# Pictures of eight bits
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def add_normal(pixels: np.ndarray, sigma: float, share: float, stream: Stream) -> np.ndarray:
+    """``pixels`` with normal noise, rounded and clipped: what ``correlated`` fields of ``stream.normal`` come to.
+
+    Args:
+        pixels: ``[H, W, 3]`` uint8.
+        sigma: Its deviation, in codes.
+        share: The correlation between any two channels, in [0, 1].
+        stream: Where it comes from.
+    """
+    if share == 0.0:
+        return add_taken(pixels, np.rint(normal_levels() * np.float32(sigma)).astype(np.int16), stream)
+    matrix = _correlating(torch.tensor([share]))[0].numpy() * np.float32(sigma / _FINE)
+    table = np.rint(normal_levels() * np.float32(_FINE)).astype(np.int16)
+    return add_taken(pixels, table, stream, matrix)
+
+
+def add_poisson(pixels: np.ndarray, photons: float, scale: float, stream: Stream) -> np.ndarray:
+    """``pixels`` with the noise of ``photons`` at white multiplied by ``scale``, rounded and clipped: what ``poisson``
+    comes to for ``stream.levels``.
+
+    Args:
+        pixels: ``[H, W, 3]`` uint8.
+        photons: How many make white.
+        scale: What multiplies the noise.
+        stream: Where it comes from.
+    """
+    table = torch.from_numpy(_poisson_codes(photons, scale))
+    rows = np.arange(256, dtype=np.int32) * _QUANTILES
+
+    def noisy(strip: np.ndarray, out: np.ndarray) -> None:
+        places = torch.from_numpy(np.asarray(cv2.LUT(strip, rows)).reshape(-1))
+        places += stream.levels(strip.size) >> _FINER
+        torch.index_select(table, 0, places, out=torch.from_numpy(out.reshape(-1)))
+
+    return _by_strips(noisy, pixels)
+
+
+def add_taken(
+    pixels: np.ndarray, table: np.ndarray, stream: Stream, matrix: np.ndarray | None = None, *, channels: int = 3
+) -> np.ndarray:
+    """``pixels`` with values of ``table`` added, rounded and clipped.
+
+    Args:
+        pixels: ``[H, W, 3]`` uint8.
+        table: ``[65536]`` int16, each value as likely as the next.
+        stream: What says which are taken.
+        matrix: ``[3, 3]`` float32, that the values of a pixel's channels go through.
+        channels: 3, or 1 for the same value in all three.
+    """
+
+    def noisy(strip: np.ndarray, out: np.ndarray) -> None:
+        field = stream.taken(table, len(strip) * channels).reshape(-1, 1, channels)
+        if channels == 1:
+            field = cv2.merge([field] * 3)
+        if matrix is not None:
+            field = np.asarray(cv2.transform(field, matrix))
+        cv2.add(strip, field.reshape(strip.shape), dst=out, dtype=cv2.CV_8U)
+
+    return _by_strips(noisy, pixels)
+
+
+def _by_strips(function: Callable[[np.ndarray, np.ndarray], None], pixels: np.ndarray) -> np.ndarray:
+    """``function`` of ``[N, 3]`` pixels at a time, and of where to put what it makes of them."""
+    flat = np.ascontiguousarray(pixels).reshape(-1, 3)
+    done = np.empty_like(flat)
+    for first in range(0, len(flat), _STRIP):
+        function(flat[first : first + _STRIP], done[first : first + _STRIP])
+    return done.reshape(pixels.shape)
+
+
+# Tables
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 def _taken(table: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
@@ -94,18 +172,12 @@ def _taken(table: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
 
 
 def _probabilities() -> np.ndarray:
-    return (np.arange(LEVELS) + 0.5) / LEVELS
-
-
-@lru_cache(maxsize=8)
-def _normal_table(device: torch.device) -> torch.Tensor:
-    values: torch.Tensor = torch.special.ndtri(torch.from_numpy(_probabilities()))
-    return values.div_(values.std(correction=0)).to(device, torch.float32)
+    return (np.arange(_QUANTILES) + 0.5) / _QUANTILES
 
 
 @lru_cache(maxsize=8)
 def _poisson_table(device: torch.device) -> torch.Tensor:
-    """``[_BINS * LEVELS]``: for each bin the quantiles of its Poisson law, brought to mean 0 and variance 1."""
+    """``[_BINS * _QUANTILES]``: for each bin the quantiles of its Poisson law, brought to mean 0 and variance 1."""
     rows = []
     for root in (np.arange(_BINS) + 0.5) / 8.0:
         mean = root * root
@@ -114,3 +186,15 @@ def _poisson_table(device: torch.device) -> torch.Tensor:
         row = np.searchsorted(np.cumsum(np.exp(logarithms)), _probabilities()).astype(np.float64)
         rows.append((row - row.mean()) / row.std())
     return torch.from_numpy(np.concatenate(rows).astype(np.float32)).to(device)
+
+
+@lru_cache(maxsize=4)  # a megabyte each
+def _poisson_codes(photons: float, scale: float) -> np.ndarray:
+    """``[256 * _QUANTILES]`` uint8: for each code the quantiles of the codes that noise makes of it."""
+    codes = np.arange(256, dtype=np.float32)
+    roots = np.sqrt(codes / 255 * np.float32(photons))
+    laws = _poisson_table(torch.device("cpu")).numpy().reshape(_BINS, _QUANTILES)
+    noise = laws[np.minimum(roots * 8, _BINS - 1).astype(int)]
+    noise *= (roots * np.float32(scale / photons * 255))[:, None]
+    noise += codes[:, None]
+    return np.asarray(np.rint(noise).clip(0, 255), np.uint8).reshape(-1)

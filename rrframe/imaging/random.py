@@ -14,8 +14,10 @@ import numpy as np
 import torch
 from scipy.special import ndtri
 
-_LEVELS = 1 << 16
-_ROW = 1024
+LEVELS = 1 << 16
+"""How many values a table has that fields are looked up in, each as likely as the next."""
+ROW = 1024
+"""Fields are made in whole rows: one made in strips of so many values has the numbers that it would have as a whole."""
 
 
 class Stream:
@@ -39,10 +41,16 @@ class Stream:
 
     def taken(self, table: np.ndarray, count: int) -> np.ndarray:
         """``[count]`` of the 65,536 values of ``table``, each as likely as the next; of its type, float32 or int16."""
+        return np.asarray(cv2.LUT(self._rows(count), table.reshape(1, -1))).reshape(-1)[:count]
+
+    def levels(self, count: int) -> torch.Tensor:
+        """``[count]`` whole numbers from 0 to 65,535, int32: the places in the table of what ``taken`` gives."""
+        return torch.from_numpy(self._rows(count).reshape(-1)[:count].astype(np.int32))
+
+    def _rows(self, count: int) -> np.ndarray:
         # In rows, for OpenCV has no pictures as wide as that.
-        rows = max(1, -(-count // _ROW))
-        levels = self._bits.random_raw(rows * _ROW // 4).view(np.uint16).reshape(rows, _ROW)
-        return np.asarray(cv2.LUT(levels, table.reshape(1, -1))).reshape(-1)[:count]
+        rows = max(1, -(-count // ROW))
+        return self._bits.random_raw(rows * ROW // 4).view(np.uint16).reshape(rows, ROW)
 
 
 class DeviceStream:
@@ -60,9 +68,14 @@ class DeviceStream:
         """``[count]`` float32 values in [0, 1)."""
         return torch.empty(count, device=self._device).uniform_(generator=self._generator)
 
+    def levels(self, count: int) -> torch.Tensor:
+        """``[count]`` whole numbers from 0 to 65,535, int32."""
+        places = torch.empty(count, device=self._device, dtype=torch.int32)
+        return places.random_(0, LEVELS, generator=self._generator)
+
 
 @lru_cache(maxsize=1)
 def normal_levels() -> np.ndarray:
     """``[65536]`` float32: quantiles of the standard normal distribution, in order, of mean 0 and variance 1."""
-    quantiles = ndtri((np.arange(_LEVELS) + 0.5) / _LEVELS)
+    quantiles = ndtri((np.arange(LEVELS) + 0.5) / LEVELS)
     return np.asarray(quantiles / quantiles.std(), np.float32)

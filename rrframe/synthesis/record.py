@@ -23,7 +23,6 @@ from rrframe.contracts.problems import translate
 from rrframe.contracts.source import Photograph
 from rrframe.contracts.trying import default_provider
 from rrframe.errors import RRFrameError, RRFrameErrors
-from rrframe.imaging.colour import linear_to_pixels, pixels_to_linear
 from rrframe.imaging.layout import to_batch, to_pixels
 from rrframe.rng import Key
 from rrframe.run.versions import installed_version
@@ -151,12 +150,8 @@ def render(
                 "a second picture is needed", component=record.chain.ids[0], hint="use a source of two pictures or more"
             )
         cues[PARTNER] = to_batch(fitted(partner.pixels, photograph.pixels.shape[0], photograph.pixels.shape[1]))
-    light = record.chain.steps[0].light
-    images = pixels_to_linear(photograph.pixels) if light == "linear" else to_batch(photograph.pixels)
     with torch.inference_mode():
-        done = record.chain.apply(images, [record.draw], Cues(cues), light, light_out := record.chain.steps[-1].light)
-        # From linear light a table leads straight to codes, at a quarter of the time.
-        degraded = linear_to_pixels(done[0]) if light_out == "linear" else to_pixels(done[0])
+        degraded = record.chain.apply_pixels(photograph.pixels, record.draw, Cues(cues))
         if record.chain.retargets():
             target = record.chain.retarget(to_batch(photograph.pixels), [record.draw], Cues(cues))
             return Rendered(degraded, to_pixels(target[0]))

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+import numpy as np
 import torch
 
-from rrframe.contracts.draw import Draw
+from rrframe.contracts.degradation import Degradation
+from rrframe.contracts.draw import Draw, Draws
+from rrframe.imaging.colour import convert_light, pixels_to_linear
+from rrframe.imaging.layout import to_batch, to_pixels
 from rrframe.testing.calls import CLOSE, Facts, digest
-from rrframe.testing.checks import Broken, check, for_all, for_each
+from rrframe.testing.checks import Broken, NotApplicable, check, for_all, for_each
 from rrframe.testing.examples import (
     Degrading,
     Example,
@@ -110,6 +115,35 @@ def replays_from_json(subject: Subject) -> None:
                 raise Broken(f"{again.method} gives something else with the draw that was read")
 
     for_all(subject, degrading_examples(subject), law)
+
+
+@check(*sound)
+def eight_bits_agree_with_floats(subject: Subject) -> None:
+    """Where a picture of eight bits may stay so, ``apply_pixels`` gives what ``apply`` gives, each code within 1, and
+    leaves the picture as it is.
+    """
+    assert isinstance(subject.component, Degradation)
+    if not subject.component.eight_bit:
+        raise NotApplicable("it does not say eight_bit")
+
+    def law(example: Degrading) -> None:
+        component, (call, *_) = example.component(subject), example.calls(subject)
+        images, draws, cues = call.arguments
+        pixels = to_pixels(convert_light(images, component.light, "encoded")[0])
+        given = pixels.copy()
+        found = component.apply_pixels(pixels, Draws(list(draws)), cues)
+        if found.shape != pixels.shape or found.dtype != pixels.dtype:
+            raise Broken(f"apply_pixels gives {found.shape} of {found.dtype} for {pixels.shape} of uint8")
+        if (given != pixels).any():
+            raise Broken("apply_pixels changes the picture it is given")
+        light = pixels_to_linear(pixels) if component.light == "linear" else to_batch(pixels)
+        floats = replace(call, arguments=(light, draws, cues)).run()
+        expected = to_pixels(convert_light(floats, component.light, "encoded")[0])
+        apart = int(np.abs(found.astype(int) - expected).max())
+        if apart > 1:
+            raise Broken(f"apply_pixels gives codes up to {apart} from those of apply")
+
+    for_all(subject, degrading_examples(subject), law, share=0.3)
 
 
 def _for_all_results(subject: Subject, law: Callable[[Facts], None]) -> None:

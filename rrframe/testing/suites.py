@@ -40,6 +40,7 @@ _DEGRADATION = (
     purity_laws.runs,
     *degradation_laws.sound,
     degradation_laws.works_on_tiny_pictures,
+    degradation_laws.eight_bits_agree_with_floats,
     *_PURITY,
     *_BATCH,
     degradation_laws.same_key_same_draw,

@@ -16,6 +16,7 @@ from rrframe.contracts.cue import Cues
 from rrframe.contracts.draw import Draw, Draws
 from rrframe.contracts.trying import image_key
 from rrframe.imaging import isp
+from rrframe.imaging.layout import to_batch, to_pixels
 
 EVERY = (
     "noise/density-average",
@@ -220,6 +221,47 @@ def test_averaging_leaves_plains_alone_and_smooths_what_is_busy() -> None:
     found = noisy("noise/density-average", image, threshold=1e-3, weight=1.0, size=4.0)
     assert torch.equal(found[..., :120], image[..., :120])
     assert float(found[..., 140:].std()) < 0.5 * float(image[..., 140:].std())
+
+
+# Pictures of eight bits
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+CODES = {
+    "noise/gaussian": ({}, {"grey": 1.0}, {"grey": 0.4}),
+    "noise/granular": ({"form": "luma-chroma"},),
+    "noise/poisson": ({}, {"photons": 9, "scale": 1}),
+    "noise/salt-pepper": ({}, {"coloured": True}),
+}
+
+
+@pytest.mark.parametrize(("name", "params"), [(name, each) for name in CODES for each in CODES[name]])
+@pytest.mark.parametrize("size", [(211, 333), (384, 512)])
+def test_codes_get_the_noise_that_floats_get(name, params, size) -> None:
+    """Beyond one strip, in sizes that fill whole rows of random numbers and that do not: hardly a code differs."""
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    component = rrframe.load(name, **params)
+    draw = component.draw(image_key(4))
+    found = component.apply_pixels(pixels, Draws([draw]), NONE).astype(int)
+    apart = np.abs(found - to_pixels(component.apply(to_batch(pixels), Draws([draw]), NONE)[0]))
+    assert apart.max() <= 1
+    assert (apart > 0).mean() < 0.005
+
+
+@pytest.mark.parametrize("code", [3, 30, 200])
+def test_codes_are_hit_by_the_exact_law_of_photons(code) -> None:
+    pixels, photons = np.full((512, 512, 3), code, np.uint8), 64
+    draw = rrframe.load("noise/poisson", scale=1, photons=photons).draw(image_key(1))
+    found = rrframe.load("noise/poisson").apply_pixels(pixels, Draws([draw]), NONE)
+    counts = np.arange(4 * photons)
+    expected = np.rint(counts * 255 / photons).clip(0, 255)
+    shares = np.exp(
+        counts * math.log(photons * code / 255) - photons * code / 255 - [math.lgamma(n + 1) for n in counts]
+    )
+    assert float(found.mean()) == pytest.approx(float((expected * shares).sum()), abs=0.3)
+    assert float(found.std()) == pytest.approx(
+        math.sqrt(float((expected**2 * shares).sum()) - float((expected * shares).sum()) ** 2), rel=0.03
+    )
 
 
 # A camera's sensor

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import torch
 
-from rrframe import Cues, Degradation, Dial, Draw, Draws, Key, choice, integers, uniform
+from rrframe import Cues, Dial, Draw, Draws, FileDegradation, Key, choice, integers, uniform
 from rrframe.imaging.codec import CHROMA, decode, encode_jpeg
-from rrframe.imaging.layout import to_batch, to_pixels
 from rrframe.imaging.resample import resize_pixels
 
 _BLOCK = 8
 
 
-class Recompress(Degradation):
+class Recompress(FileDegradation):
     """Several generations of JPEG, as a picture gathers them on its way from site to site: each of its own size,
     quality and chroma, each with its 8 x 8 grid in another place. The last one's picture has the first one's size.
 
@@ -28,7 +26,6 @@ class Recompress(Degradation):
     """
 
     category = "compression"
-    light = "encoded"
     generations: Dial = integers(2, 5, mild=1, low=1, high=50, about="how often it is saved")
     quality: Dial = integers(20, 90, mild=100, low=1, high=100, power=0.6, about="libjpeg's scale, each time anew")
     chroma: Dial = choice(*CHROMA, mild="4:4:4", about="chroma subsampling, each time anew")
@@ -48,13 +45,8 @@ class Recompress(Degradation):
         shift = {side: places.randrange(_BLOCK) if number else 0 for side in ("down", "right")}
         return drawn | shift
 
-    def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
-        done = [
-            self._saved(to_pixels(image), each) for image, each in zip(images, draw.each("generations"), strict=True)
-        ]
-        return torch.cat([to_batch(pixels) for pixels in done]).to(images.device)
-
-    def _saved(self, pixels: np.ndarray, generations: list[dict]) -> np.ndarray:
+    def apply_pixels(self, pixels: np.ndarray, draw: Draws, cues: Cues) -> np.ndarray:
+        (generations,) = draw.each("generations")
         height, width, _ = pixels.shape
         for each in generations:
             size = max(1, round(height * each["scale"])), max(1, round(width * each["scale"]))

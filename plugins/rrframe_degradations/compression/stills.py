@@ -5,26 +5,23 @@ from __future__ import annotations
 from abc import abstractmethod
 
 import numpy as np
-import torch
 
-from rrframe import Cues, Degradation, Dial, Draws, choice, integers
+from rrframe import Cues, Dial, Draws, FileDegradation, choice, integers
 from rrframe.imaging.codec import CHROMA, decode, encode_avif, encode_jpeg, encode_webp
-from rrframe.imaging.layout import to_batch, to_pixels
 
 
-class _Still(Degradation):
-    """A file, written and read again: one image after another, on the CPU, as codecs take whole files."""
+class _Still(FileDegradation):
+    """A file, written and read again."""
 
     category = "compression"
-    light = "encoded"
 
     @abstractmethod
     def encode(self, pixels: np.ndarray, values: dict) -> bytes:
         """``[H, W, 3]`` uint8 as a file, with the drawn ``values``."""
 
-    def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
-        files = [self.encode(to_pixels(image), each.values) for image, each in zip(images, draw, strict=True)]
-        return torch.cat([to_batch(decode(file)) for file in files]).to(images.device)
+    def apply_pixels(self, pixels: np.ndarray, draw: Draws, cues: Cues) -> np.ndarray:
+        (one,) = draw
+        return decode(self.encode(pixels, one.values))
 
 
 class Jpeg(_Still):

@@ -7,11 +7,9 @@ from fractions import Fraction
 import av
 import cv2
 import numpy as np
-import torch
 
-from rrframe import Cues, Degradation, Dial, Draws, RRFrameError, choice, integers
+from rrframe import Cues, Dial, Draws, FileDegradation, RRFrameError, choice, integers
 from rrframe.imaging.codec import CHROMA
-from rrframe.imaging.layout import to_batch, to_pixels
 
 # Each in one thread: the cores go to worker processes. x265 is slower than x264 at any preset.
 _ENCODERS = {
@@ -21,7 +19,7 @@ _ENCODERS = {
 _LEAST_SIDE = 16  # what x265 takes
 
 
-class Video(Degradation):
+class Video(FileDegradation):
     """The first frame of a video: a key frame of H.264 or H.265 at a constant rate factor, written and read again.
 
     Blocks are predicted from their neighbours and their edges smoothed: flat parts go flat, fine texture goes away, and
@@ -33,19 +31,15 @@ class Video(Degradation):
     """
 
     category = "compression"
-    light = "encoded"
     codec: Dial = choice("h264", "h265", about="the standard")
     h264: Dial = integers(23, 38, mild=1, low=0, high=51, power=0.5, about="x264's rate factor, for that codec")
     h265: Dial = integers(28, 42, mild=1, low=0, high=51, power=0.5, about="x265's rate factor, for that codec")
     chroma: Dial = choice(*CHROMA, mild="4:4:4", about="chroma subsampling")
 
-    def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
-        settings = zip(draw.each("codec"), draw.each("h264"), draw.each("h265"), draw.each("chroma"), strict=True)
-        done = [
-            through_video(to_pixels(image), codec, h264 if codec == "h264" else h265, chroma)
-            for image, (codec, h264, h265, chroma) in zip(images, settings, strict=True)
-        ]
-        return torch.cat([to_batch(pixels) for pixels in done]).to(images.device)
+    def apply_pixels(self, pixels: np.ndarray, draw: Draws, cues: Cues) -> np.ndarray:
+        (one,) = draw
+        codec = str(one.values["codec"])
+        return through_video(pixels, codec, one.values[codec], one.values["chroma"])
 
 
 def through_video(pixels: np.ndarray, codec: str, factor: int, chroma: str = "4:2:0") -> np.ndarray:

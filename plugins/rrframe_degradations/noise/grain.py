@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+import numpy as np
 import torch
 
 from rrframe import Cues, Degradation, Dial, Draws, uniform
 from rrframe.imaging.filters import gaussian
-from rrframe.imaging.noise import correlated
+from rrframe.imaging.noise import add_normal, correlated
+from rrframe.imaging.random import Stream
 
 _WIDER = 2.5  # how much wider than the grain what is held back is
 _HELD_BACK = 0.7  # how much of it
@@ -35,6 +37,7 @@ class Granular(Degradation):
 
     category = "noise"
     light = "encoded"
+    eight_bit = True
     amount: Dial = uniform(
         0.02, 0.1, mild=0.0, low=0.0, high=0.5, power=1.2, about="deviation at mid grey, grains a pixel or larger"
     )
@@ -52,6 +55,12 @@ class Granular(Degradation):
         grain = _grains(white, draw.size * (min(images.shape[-2:]) / 1000.0))
         contrast = (images - images * images).clamp_(min=0.0).sqrt_().mul_(2.0 * draw.amount)
         return torch.addcmul(images, grain, contrast).clamp_(0.0, 1.0)
+
+    def apply_pixels(self, pixels: np.ndarray, draw: Draws, cues: Cues) -> np.ndarray:
+        if self.form == "film":
+            return super().apply_pixels(pixels, draw, cues)
+        (one,) = draw
+        return add_normal(pixels, 255 * float(draw.amount), float(draw.correlation), Stream(one.seed))
 
 
 def _grains(white: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 
 from rrframe import Cues, Degradation, Dial, Draw, Draws, Key, fixed, log_uniform, uniform
-from rrframe.imaging.noise import LEVELS, by_rows, correlated, normal, poisson, split
+from rrframe.imaging.noise import add_poisson, by_rows, correlated, poisson
+from rrframe.imaging.random import Stream
 
 _LEAST = 1e-12  # variance per unit of light, below which photons are too many to make a difference
 
@@ -40,13 +42,12 @@ class PoissonGaussian(Degradation):
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
         count, read = 1 / draw.shot.clamp(min=_LEAST), draw.read.sqrt()
 
-        def noisy(light: torch.Tensor, chance: torch.Tensor) -> torch.Tensor:
-            photons, electrons = split(chance)
+        def noisy(light: torch.Tensor, photons: torch.Tensor, electrons: torch.Tensor) -> torch.Tensor:
             root = (light * count).clamp_(min=0.0).sqrt_()
             noise = poisson(root, photons).mul_(root).mul_(draw.shot)
-            return noise.addcmul_(normal(electrons), read).add_(light).clamp_(0.0, 1.0)
+            return noise.addcmul_(electrons, read).add_(light).clamp_(0.0, 1.0)
 
-        return by_rows(noisy, images, draw.rng.uniform(images))
+        return by_rows(noisy, images, draw.rng.levels(images), draw.rng.normal(images))
 
 
 class Poisson(Degradation):
@@ -63,16 +64,23 @@ class Poisson(Degradation):
 
     category = "noise"
     light = "encoded"
+    eight_bit = True
     scale: Dial = uniform(0.05, 3.0, mild=0.0, low=0.0, high=10.0, about="multiplies the noise")
     photons: Dial = fixed(256, low=1, high=1e6, about="photons at white")
     grey: Dial = fixed(0.0, low=0.0, high=1.0, about="correlation between the channels; 1: the same in all")
 
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
-        def noisy(light: torch.Tensor, chance: torch.Tensor) -> torch.Tensor:
+        def noisy(light: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
             root = (light * draw.photons).clamp_(min=0.0).sqrt_()
-            noise = poisson(root, (chance * LEVELS).to(torch.int32))
+            noise = poisson(root, levels)
             if any(draw.each("grey")):
                 noise = correlated(noise, draw.grey)
             return noise.mul_(root).mul_(draw.scale / draw.photons).add_(light).clamp_(0.0, 1.0)
 
-        return by_rows(noisy, images, draw.rng.uniform(images))
+        return by_rows(noisy, images, draw.rng.levels(images))
+
+    def apply_pixels(self, pixels: np.ndarray, draw: Draws, cues: Cues) -> np.ndarray:
+        (one,) = draw
+        if any(draw.each("grey")):
+            return super().apply_pixels(pixels, draw, cues)
+        return add_poisson(pixels, float(draw.photons), float(draw.scale), Stream(one.seed))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from rrframe import Cues, Degradation, Dial, Draws, fixed, log_uniform, uniform
 from rrframe.imaging.colour import mix
+from rrframe.imaging.composite import blend
 from rrframe.imaging.filters import gaussian
-from rrframe.imaging.noise import by_rows, correlated
+from rrframe.imaging.noise import add_normal, add_taken, by_rows, correlated
+from rrframe.imaging.random import LEVELS, Stream
 
 
 class Gaussian(Degradation):
@@ -22,6 +25,7 @@ class Gaussian(Degradation):
 
     category = "noise"
     light = "encoded"
+    eight_bit = True
     sigma: Dial = uniform(2.0, 50.0, mild=0.0, low=0.0, high=255.0, power=1.3, unit="levels of 255")
     grey: Dial = fixed(0.0, low=0.0, high=1.0, about="correlation between the channels; 1: the same in all")
 
@@ -30,6 +34,10 @@ class Gaussian(Degradation):
         if any(draw.each("grey")):
             noise = correlated(noise, draw.grey)
         return noise.mul_(draw.sigma / 255.0).add_(images).clamp_(0.0, 1.0)
+
+    def apply_pixels(self, pixels: np.ndarray, draw: Draws, cues: Cues) -> np.ndarray:
+        (one,) = draw
+        return add_normal(pixels, float(draw.sigma), float(draw.grey), Stream(one.seed))
 
 
 class SaltPepper(Degradation):
@@ -43,19 +51,30 @@ class SaltPepper(Degradation):
 
     category = "noise"
     light = "encoded"
+    eight_bit = True
     density: Dial = log_uniform(0.005, 0.05, mild=0.0, low=0.0, high=1.0, power=2.0, about="share of pixels hit")
     salt: Dial = uniform(0.3, 0.7, low=0.0, high=1.0, about="share of these that turns white")
     coloured: bool = False
     """Whether each channel is hit on its own, as where single bytes were lost, and not whole pixels."""
 
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
-        white = draw.density * draw.salt
+        some, white = self._levels(draw)
 
-        def hit(light: torch.Tensor, chance: torch.Tensor) -> torch.Tensor:
-            dark = light.clamp(0.0, 1.0).masked_fill_(chance < draw.density, 0.0)
-            return dark.masked_fill_(chance < white, 1.0)
+        def hit(light: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
+            return light.clamp(0.0, 1.0).masked_fill_(levels < some, 0.0).masked_fill_(levels < white, 1.0)
 
-        return by_rows(hit, images, draw.rng.uniform(images, channels=3 if self.coloured else 1))
+        return by_rows(hit, images, draw.rng.levels(images, channels=3 if self.coloured else 1))
+
+    def apply_pixels(self, pixels: np.ndarray, draw: Draws, cues: Cues) -> np.ndarray:
+        (one,) = draw
+        some, white = (int(each) for each in self._levels(draw))
+        table = np.zeros(LEVELS, np.int16)
+        table[:some], table[:white] = -255, 255
+        return add_taken(pixels, table, Stream(one.seed), channels=3 if self.coloured else 1)
+
+    def _levels(self, draw: Draws) -> tuple[torch.Tensor, torch.Tensor]:
+        """Below which of 65,536 levels a pixel is hit, and below which of these it turns white."""
+        return (draw.density * LEVELS).round(), (draw.density * draw.salt * LEVELS).round()
 
 
 class DensityAverage(Degradation):
@@ -72,6 +91,7 @@ class DensityAverage(Degradation):
 
     category = "noise"
     light = "encoded"
+    eight_bit = True
     weight: Dial = uniform(0.5, 1.0, mild=0.0, low=0.0, high=1.0, about="how far towards the mean")
     threshold: Dial = log_uniform(2e-4, 2e-3, low=1e-6, high=1.0, about="variance of encoded values")
     size: Dial = uniform(
@@ -80,7 +100,13 @@ class DensityAverage(Degradation):
 
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
         sigma = draw.size * (min(images.shape[-2:]) / 1000.0)
-        means, squares = gaussian(images, sigma), gaussian(images * images, sigma)
-        variance = mix(squares.addcmul_(means, means, value=-1.0), torch.full((len(images), 3, 3), 1 / 3))
+        means = gaussian(images, sigma)
+        variance = gaussian(_power_of(images), sigma).sub_(_power_of(means))
         weight = variance.div_(draw.threshold).sub_(1.0).clamp_(0.0, 1.0).mul_(draw.weight)
-        return means.sub_(images).mul_(weight).add_(images).clamp_(0.0, 1.0)
+        return blend(images, means, weight).clamp_(0.0, 1.0)
+
+
+def _power_of(images: torch.Tensor) -> torch.Tensor:
+    """The mean square of each pixel's channels, ``[B, 1, H, W]``."""
+    third = torch.full((len(images), 1, 3), 1 / 3, device=images.device)
+    return mix(images * images, third)

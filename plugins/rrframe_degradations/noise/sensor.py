@@ -10,7 +10,7 @@ import torch
 
 from rrframe import Cues, Degradation, Dial, Draw, Draws, Key, choice, log_uniform, uniform
 from rrframe.imaging.isp import Camera, demosaic, mosaic, process, unprocess
-from rrframe.imaging.noise import poisson, split, tukey_lambda
+from rrframe.imaging.noise import poisson, tukey_lambda
 
 _LEAST = 1e-12  # steps of the converter and variances, below which neither matters
 
@@ -113,7 +113,7 @@ def add_noise(raw: torch.Tensor, draw: Draws) -> torch.Tensor:
         draw: With the values of ``Sensor.values``.
     """
     light = mosaic(raw)
-    photons, electrons = split(draw.rng.uniform(light))
+    photons, electrons = draw.rng.levels(light), draw.rng.levels(light)
     root = (light / draw.shot.clamp(min=_LEAST)).clamp_(min=0.0).sqrt_()
     found = poisson(root, photons).mul_(root).mul_(draw.shot).add_(light)
     found.addcmul_(tukey_lambda(draw.tail, electrons), draw.read).add_(draw.rng.normal(light[..., :1]) * draw.row)

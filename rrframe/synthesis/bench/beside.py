@@ -20,7 +20,6 @@ from rrframe.contracts.cue import Cue, Cues
 from rrframe.contracts.degradation import Degradation
 from rrframe.contracts.trying import compute_cues, image_key
 from rrframe.errors import RRFrameError
-from rrframe.imaging.colour import linear_to_pixels, pixels_to_linear
 from rrframe.imaging.layout import to_batch, to_pixels
 from rrframe.recipe import load_recipe
 from rrframe.recipe.models import SynthesisRecipe
@@ -166,15 +165,9 @@ def _timed(
 
 
 def _ours(chain: Chain, providers: Mapping[str, Cue], pixels: np.ndarray) -> Callable[[int], np.ndarray]:
-    first, last = chain.steps[0].light, chain.steps[-1].light
     cues = compute_cues(chain.needs(), to_batch(pixels), ["photograph"], dict(providers)) if chain.needs() else Cues()
 
-    def run(seed: int) -> np.ndarray:
-        images = pixels_to_linear(pixels) if first == "linear" else to_batch(pixels)
-        done = chain.apply(images, [chain.draw(image_key(seed))], cues, first, last)
-        return linear_to_pixels(done[0]) if last == "linear" else to_pixels(done[0])
-
-    return run
+    return lambda seed: chain.apply_pixels(pixels, chain.draw(image_key(seed)), cues)
 
 
 def _check(name: str, theirs: Callable[[int], Any], pixels: np.ndarray) -> None:
