@@ -12,15 +12,20 @@ import pytest
 import tiny_models
 import torch
 from devices import DEVICES
+from making import digests, made
 from PIL import Image
 from skimage import data
 
 import rrframe
 from rrframe import RRFrameError
+from rrframe.contracts.engine import Unit
 from rrframe.imaging.layout import to_batch
 from rrframe.imaging.photograph import Photograph
+from rrframe.recipe import load_recipe
 from rrframe.run.cache import CACHE, cache_folder
 from rrframe.synthesis.cues import cue_of
+from rrframe.synthesis.plan import write_listing
+from rrframe.synthesis.work import SynthesisWork
 
 
 def compute(name, images, keys=None, **params):
@@ -381,6 +386,28 @@ def test_where_it_is_kept(monkeypatch, tmp_path):
     assert cache_folder() == tmp_path / "rrframe"
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache_folder() == tmp_path.home() / ".cache" / "rrframe"
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_run_asks_for_several_at_once_where_the_provider_likes_that(again, tmp_path, monkeypatch):
+    """And makes the same bytes. A shard that killed its worker is made again one by one."""
+    provider = type(rrframe.load("depth/plane"))
+    chain = [{"use": "haze/scattering"}]
+    tasks = {"haze": {"chain": chain}, "noise": {"chain": [{"use": "noise/gaussian"}]}}
+    path, run = made(tmp_path / "alone", tasks=tasks, variants=1)
+    calls = counted(monkeypatch, provider())
+    monkeypatch.setattr(provider, "at_once", 4)
+    recipe = load_recipe(path).recipe
+    batched = tmp_path / "batched"
+    (batched / "shards").mkdir(parents=True)
+    write_listing(batched, recipe.source.keys())
+    work = SynthesisWork(recipe, batched)
+    for number in range(work.plan.shards):
+        work(Unit(number, again=again), lambda index: None)
+    assert digests(batched) == digests(run)
+    longest = max(len(keys) for keys in calls)
+    assert longest == (1 if again else 4)
+    assert sum(map(len, calls)) == 4  # half of eight pictures: no other needs it
 
 
 @pytest.mark.slow

@@ -109,9 +109,10 @@ class _Pool:
                 error=RuntimeError(f"its worker died before it began, {_START_TRIES} times: {how}"),
             )
             return
+        quarantined = unit.quarantined
         if sample is not None and self._deaths[unit.number, sample] >= _TRIES:
-            unit = Unit(unit.number, {**unit.quarantined, sample: f"its worker died {_TRIES} times: {how}"})
-        self._waiting.appendleft(unit)
+            quarantined = {**quarantined, sample: f"its worker died {_TRIES} times: {how}"}
+        self._waiting.appendleft(Unit(unit.number, quarantined, again=True))
 
 
 class _Worker:

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from rrframe.cli.params import read_param
+from rrframe.errors import RRFrameError
+from rrframe.restoring.guessing import AUTO, counted
 from rrframe.restoring.inputs import find_inputs
 from rrframe.restoring.restorer import Asked, Restorer, make_backbone
 from rrframe.restoring.run import Summary, plan_restoring, run_restoring
@@ -30,7 +32,8 @@ def _tile(context: click.Context, parameter: click.Parameter, value: str) -> int
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--backbone", "name", metavar="NAME", help="What restores. A checkpoint that rrframe saved names it.")
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Trained weights: a file, or a folder.")
-@click.option("--task", help="What to remove, such as haze or noise.")
+@click.option("--task", help="What to remove, such as haze or noise; auto has it guessed for each picture.")
+@click.option("--explain", is_flag=True, help="With --task auto: tell what each guess is made from.")
 @click.option("--prompt", help="What to do, in words, for backbones that read them.")
 @click.option(
     "--out",
@@ -68,6 +71,7 @@ def command(
     name: str | None,
     checkpoint: Path | None,
     task: str | None,
+    explain: bool,
     prompt: str | None,
     out: Path | None,
     params: tuple[str, ...],
@@ -87,6 +91,8 @@ def command(
 
     Running it again continues where the first run ended. Inputs are never changed.
     """
+    if explain and task != AUTO:
+        raise RRFrameError("--explain tells how a task is guessed", hint=f"it goes with --task {AUTO}")
     given: dict[str, Any] = dict(map(read_param, params))
     asked = Asked(task, prompt, steps, guidance, seed, tile, overlap, batch, format_name.lower())
     restorer = Restorer(make_backbone(name, checkpoint, given), asked)
@@ -104,12 +110,22 @@ def command(
             tiles = f", {one.tiles} tiles" if one.tiles > 1 else ""
             done = " (done)" if one.done else ""
             size = f"{one.width} x {one.height}{tiles}"
-            console.print(escape(f"{path}: {size} -> {click.format_filename(out / one.output)}{done}"))
+            told = f", {one.guess}" if one.guess else ""
+            console.print(escape(f"{path}: {size} -> {click.format_filename(out / one.output)}{told}{done}"))
+            if one.guess and explain:
+                console.print(escape(f"  {one.guess.explained()}"))
         console.print(f"{len(found)} picture{'s' if len(found) != 1 else ''}")
         return
     try:
         summary = run_restoring(
-            found, out, restorer, console, overwrite=overwrite, strict=strict, check_memory=not no_memory_check
+            found,
+            out,
+            restorer,
+            console,
+            overwrite=overwrite,
+            strict=strict,
+            check_memory=not no_memory_check,
+            explain=explain,
         )
     except KeyboardInterrupt:
         console.print(escape(f"stopped; what is finished stays in {out}, and the same command continues"))
@@ -122,6 +138,8 @@ def _tell(summary: Summary, total: int, out: Path, console: Console) -> None:
     console.print(
         escape(f"restored {summary.restored} of {total} pictures in {summary.seconds:.1f} s into {out}{before}")
     )
+    if summary.guessed:
+        console.print(escape(f"what was removed is a guess: {counted(summary.guessed)}"))
     console.print(escape(f"report: {summary.report}"))
     if summary.failed:
         console.print("could not be restored:")

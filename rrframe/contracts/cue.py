@@ -37,6 +37,15 @@ class Cue(Component):
         """
         return None
 
+    @property
+    def at_once(self) -> int:
+        """How many pictures of one size it would rather be given together, such as eight for a network on a GPU.
+
+        Where that is more than 1, a run looks ahead in its shard for them. Their maps should be those that each would
+        get alone; on a GPU they may differ in their last bits.
+        """
+        return 1
+
     @abstractmethod
     def compute(self, images: torch.Tensor, keys: Sequence[str]) -> torch.Tensor:
         """The maps of a batch.

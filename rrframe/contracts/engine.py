@@ -17,10 +17,12 @@ class Unit:
     Args:
         number: Which one.
         quarantined: Samples not to be tried, each with the reason: they killed their process.
+        again: A worker was lost in it before: samples are to be taken one by one, so that the guilty one is found.
     """
 
     number: int
     quarantined: dict[int, str] = field(default_factory=dict)
+    again: bool = False
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ class Row:
         height: In pixels.
         width: In pixels.
         tiles: How many it was restored in.
+        guessed: The task that it was restored for, where that was a guess, and how sure.
+        scores: What the guess was made from.
         seconds: What that took.
         notes: What had to be done to it.
         reason: Why it failed.
@@ -38,6 +40,8 @@ class Row:
     height: int = 0
     width: int = 0
     tiles: int = 1
+    guessed: str = ""
+    scores: str = ""
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
     reason: str = ""

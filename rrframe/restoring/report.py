@@ -134,10 +134,16 @@ def _listed(done: Sequence[Row]) -> Iterator[Piece]:
     seconds = [row.seconds for row in done]
     tiled = sum(row.tiles > 1 for row in done)
     yield Figures({"restored": len(done), "in tiles": tiled, "seconds each": f"{sum(seconds) / len(done):.3g}"})
+    guessed = any(row.guessed for row in done)
     rows: list[list[Cell]] = [
-        [row.shown, row.width, row.height, row.tiles, row.seconds, "; ".join(row.notes)] for row in done[:_LISTED]
+        [row.shown, row.width, row.height, row.tiles, row.seconds]
+        + ([row.guessed, row.scores] if guessed else [])
+        + ["; ".join(row.notes)]
+        for row in done[:_LISTED]
     ]
-    columns = ["Picture", "Width", "Height", "Tiles", "Seconds", "Notes"]
+    columns = ["Picture", "Width", "Height", "Tiles", "Seconds", *(["Task", "Severities"] if guessed else []), "Notes"]
+    if guessed:
+        yield Text("The task of each picture was guessed, from estimates of severity: a guess, which may be wrong.")
     yield Table("Restored pictures", columns, rows)
     if len(done) > _LISTED:
         yield Text(f"and {len(done) - _LISTED} more; {KEPT}/journal.jsonl lists them all", "quiet")

@@ -19,6 +19,7 @@ from rrframe.errors import RRFrameError, did_you_mean
 from rrframe.imaging.tiles import Tiling, Told, fitting
 from rrframe.manager import get_manager
 from rrframe.memory.checking import TooLarge, check_memory
+from rrframe.restoring.guessing import AUTO, Guesser
 
 _HEAD, _TAIL = 1 << 16, 1 << 20  # bytes of a file of weights that tell it from another
 
@@ -54,7 +55,9 @@ class Restorer:
         self.asked = asked
         self.notes: list[str] = []
         """What was chosen for the user."""
-        self.task = self._task()
+        self.guesser = self._guesser() if asked.task == AUTO else None
+        """What tells the task of each picture, where nobody said it."""
+        self.task = AUTO if self.guesser else self._task()
         capabilities = backbone.capabilities
         for name in ("steps", "guidance"):
             if getattr(asked, name) is not None and getattr(capabilities, name) is None:
@@ -94,14 +97,17 @@ class Restorer:
         with attributed(self.backbone, "reading its weights"):
             _ = self.backbone.network
 
-    def restore(self, images: torch.Tensor, told: Told | None = None) -> torch.Tensor:
-        """``[B, 3, H, W]`` float32 in [0, 1], encoded sRGB, all of one size, restored; ``told`` how far it is."""
+    def restore(self, images: torch.Tensor, told: Told | None = None, task: str | None = None) -> torch.Tensor:
+        """``[B, 3, H, W]`` float32 in [0, 1], encoded sRGB, all of one size, restored; ``told`` how far it is.
+
+        ``task`` is theirs where it was guessed.
+        """
         asked = {"prompt": self.asked.prompt, "steps": self.asked.steps, "guidance": self.asked.guidance}
         given = {name: value for name, value in asked.items() if value is not None}
         return restore_batch(
             self.backbone,
             images,
-            self.task,
+            self.task if task is None else task,
             self.tiling,
             batch=self.asked.batch,
             told=told,
@@ -127,6 +133,15 @@ class Restorer:
             "engine": {"device": device, "batch": batch},
         }
 
+    def _guesser(self) -> Guesser:
+        if self.asked.prompt is not None:
+            raise self._wrong("a prompt says what to do already", f"leave out --prompt or --task {AUTO}")
+        guesser = Guesser(self.backbone.capabilities.tasks)
+        self.notes.append(
+            f"the task of each picture is guessed, by estimates of severity, among {', '.join(guesser.tasks)}"
+        )
+        return guesser
+
     def _task(self) -> str:
         asked, capabilities = self.asked, self.backbone.capabilities
         if asked.prompt is not None and not capabilities.needs_prompt:
@@ -145,7 +160,9 @@ class Restorer:
             return ""  # nothing is told by it
         known = sorted(capabilities.tasks or get_manager().table("task"))
         free = ", or a prompt of your own with --prompt" if capabilities.needs_prompt else ""
-        raise self._wrong("it has to be told what to remove", f"--task {', '.join(known)}{free}")
+        raise self._wrong(
+            "it has to be told what to remove", f"--task {', '.join(known)}; --task {AUTO} to have it guessed{free}"
+        )
 
     def _wrong(self, message: str, hint: str) -> RRFrameError:
         return RRFrameError(message, component=self.backbone.name, plugin=self.backbone.plugin, hint=hint)

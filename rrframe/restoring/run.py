@@ -21,6 +21,7 @@ from rrframe.imaging.saving import encode_photograph
 from rrframe.imaging.tiles import fitting
 from rrframe.manager import get_manager
 from rrframe.pairs.files import remove_partial, write_whole
+from rrframe.restoring.guessing import Guess
 from rrframe.restoring.inputs import KEPT, Input, format_of_output
 from rrframe.restoring.journal import Journal, Row, as_text
 from rrframe.restoring.report import write_report
@@ -41,11 +42,16 @@ class Summary:
     failed: tuple[Row, ...]
     seconds: float
     report: Path
+    guessed: tuple[str, ...] = ()
+    """The task of each picture restored, where it was guessed."""
 
 
 @dataclass(frozen=True)
 class Planned:
-    """What would be done with a picture. ``reason`` tells why it cannot be."""
+    """What would be done with a picture.
+
+    ``reason`` tells why it cannot be; ``guess`` its task, where that is guessed.
+    """
 
     input: Input
     output: Path | None = None
@@ -54,12 +60,15 @@ class Planned:
     tiles: int = 1
     done: bool = False
     reason: str = ""
+    guess: Guess | None = None
 
 
 def plan_restoring(
     inputs: Sequence[Input], out: Path, restorer: Restorer, *, overwrite: bool = False
 ) -> Iterator[Planned]:
     """What ``run_restoring`` would do with each input, by the headers of their files, without writing anything.
+
+    Where the task is guessed, the pictures themselves are looked at.
 
     Raises:
         RRFrameError: Pictures were restored there in another way.
@@ -73,12 +82,13 @@ def plan_restoring(
     for one in inputs:
         try:
             height, width, own = measure(one.path)
+            guess = restorer.guesser(read_original(one.path).image()) if restorer.guesser else None
         except RRFrameError as error:
             yield Planned(one, reason=error.message)
             continue
         output = one.output(format_of_output(own, restorer.asked.format))
         tiles = restorer.tiling.count(height, width)
-        yield Planned(one, output, height, width, tiles, _done(journal, one, out) is not None)
+        yield Planned(one, output, height, width, tiles, _done(journal, one, out) is not None, guess=guess)
 
 
 def run_restoring(
@@ -90,6 +100,7 @@ def run_restoring(
     overwrite: bool = False,
     strict: bool = False,
     check_memory: bool = True,
+    explain: bool = False,
 ) -> Summary:
     """Restore ``inputs`` into ``out``, or continue there.
 
@@ -101,6 +112,7 @@ def run_restoring(
         overwrite: Do all again, and replace what others put there.
         strict: Stop at the first picture that cannot be restored.
         check_memory: Refuse what by the estimate cannot fit, before weights are read.
+        explain: Tell of each picture what its task was guessed from.
 
     Raises:
         RRFrameError: Pictures were restored here in another way, another run is at work here, the weights do not fit or
@@ -112,7 +124,7 @@ def run_restoring(
         folder.path.mkdir(parents=True, exist_ok=True)
         with folder.claimed(0, 1):
             _adopt(folder, restorer, overwrite)
-            return _Restoring(inputs, out, folder, restorer, console, overwrite, strict).run(check_memory)
+            return _Restoring(inputs, out, folder, restorer, console, overwrite, strict, explain).run(check_memory)
 
 
 def _adopt(folder: RunFolder, restorer: Restorer, overwrite: bool) -> None:
@@ -135,6 +147,15 @@ class _Waiting:
     original: Original
     image: torch.Tensor
     seconds: float
+    guess: Guess | None
+
+    @property
+    def task(self) -> str | None:
+        return self.guess and self.guess.task
+
+    def fits(self, other: _Waiting) -> bool:
+        """Whether both can go through together."""
+        return self.image.shape == other.image.shape and self.task == other.task
 
 
 class _Restoring:
@@ -149,12 +170,14 @@ class _Restoring:
         console: Console,
         overwrite: bool,
         strict: bool,
+        explain: bool,
     ) -> None:
         self.inputs, self.out, self.folder = inputs, out, folder
         self.restorer, self.console = restorer, console
-        self.overwrite, self.strict = overwrite, strict
+        self.overwrite, self.strict, self.explain = overwrite, strict, explain
         self.journal = Journal(folder.file(JOURNAL))
         self.failed: list[Row] = []
+        self.guessed: list[str] = []
         self.restored = self.before = 0
 
     def run(self, check_memory: bool) -> Summary:
@@ -187,7 +210,8 @@ class _Restoring:
             self.folder.note(status=status, last=figures)
             get_manager().notify("on_run_finished", run=RunFinished(self.out, "restoring", name, status, figures))
         report = write_report(self.out, self.journal)
-        return Summary(self.restored, self.before, tuple(self.failed), time.monotonic() - began, report)
+        seconds = time.monotonic() - began
+        return Summary(self.restored, self.before, tuple(self.failed), seconds, report, tuple(self.guessed))
 
     def _warn(self) -> None:
         untrained = self.restorer.untrained()
@@ -206,7 +230,7 @@ class _Restoring:
                 read = self._read(one)
                 if read is None:
                     continue
-                if waiting and (read.image.shape != waiting[0].image.shape or len(waiting) >= self._at_once(read)):
+                if waiting and not (read.fits(waiting[0]) and len(waiting) < self._at_once(read)):
                     self._finish(waiting)
                     waiting = []
                 waiting.append(read)
@@ -221,7 +245,11 @@ class _Restoring:
         began = time.monotonic()
         try:
             original = read_original(one.path)
-            return _Waiting(one, original, original.image(), time.monotonic() - began)
+            image = original.image()
+            guess = self.restorer.guesser(image) if self.restorer.guesser else None
+            if guess and self.explain:
+                self.watch.say(escape(f"{as_text(str(one.name))}: {guess}: {guess.explained()}"))
+            return _Waiting(one, original, image, time.monotonic() - began, guess)
         except RRFrameError as error:
             self._fail(one, error)
         except MemoryError:
@@ -244,7 +272,8 @@ class _Restoring:
     def _restored(self, waiting: Sequence[_Waiting]) -> list[torch.Tensor | RRFrameError]:
         """The restored image of each, or why there is none. Where a batch fails, each is tried by itself."""
         try:
-            restored = self.restorer.restore(torch.cat([one.image for one in waiting]), self._tell_tile)
+            images = torch.cat([one.image for one in waiting])
+            restored = self.restorer.restore(images, self._tell_tile, waiting[0].task)
         except (RRFrameError, MemoryError) as error:
             if len(waiting) > 1:
                 return [outcome for one in waiting for outcome in self._restored([one])]
@@ -278,6 +307,8 @@ class _Restoring:
             height=height,
             width=width,
             tiles=self.restorer.tiling.count(height, width),
+            guessed=str(one.guess) if one.guess else "",
+            scores=one.guess.explained() if one.guess else "",
             notes=tuple(notes),
         )
         self.journal.add(row)
@@ -285,6 +316,7 @@ class _Restoring:
         write_whole(path, data)
         self.journal.add(replace(row, status="done", seconds=round(one.seconds + time.monotonic() - began, 3)))
         self.restored += 1
+        self.guessed += [one.guess.task] if one.guess else []
         self._tell()
 
     def _refuse_replacing(self, path: Path, output: Path, one: Input) -> None:

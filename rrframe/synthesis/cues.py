@@ -7,6 +7,7 @@ import json
 import logging
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import torch
 
 from rrframe.contracts.cue import Cue
 from rrframe.contracts.trying import compute_cues
-from rrframe.imaging.layout import to_batch
+from rrframe.imaging.layout import joined, to_batch
 from rrframe.imaging.photograph import Photograph
 from rrframe.pairs.files import whole_file
 from rrframe.run.cache import CACHE, cache_folder
@@ -38,14 +39,28 @@ def cue_of(name: str, provider: Cue, photograph: Photograph, key: str) -> torch.
     Raises:
         RRFrameError: The provider failed.
     """
+    return cues_of(name, provider, [photograph], [key])[0]
+
+
+def cues_of(name: str, provider: Cue, photographs: Sequence[Photograph], keys: Sequence[str]) -> list[torch.Tensor]:
+    """The same for several pictures of one size. Where the map of one is not kept, all are computed, as one batch: so
+    that what a map is does not depend on what a run that was stopped had kept already.
+    """
     folder = cache_folder() if provider.costly else None
-    path = folder / "cues" / _file_name(provider, photograph.pixels) if folder else None
-    found = _recalled(path, photograph.pixels.shape[:2]) if path else None
-    if found is None:
-        found = getattr(compute_cues([name], to_batch(photograph.pixels), [key], {name: provider}), name)
-        if path:
-            _keep(path, found)
-    return found
+    paths = [folder / "cues" / _file_name(provider, each.pixels) if folder else None for each in photographs]
+    known = [
+        _recalled(path, each.pixels.shape[:2]) if path else None for path, each in zip(paths, photographs, strict=True)
+    ]
+    if all(found is not None for found in known):
+        return [found for found in known if found is not None]
+    images = joined([to_batch(each.pixels) for each in photographs])
+    computed = getattr(compute_cues([name], images, list(keys), {name: provider}), name)
+    maps = []
+    for index, (path, found) in enumerate(zip(paths, known, strict=True)):
+        maps.append(computed[index : index + 1] if found is None else found)
+        if path and found is None:
+            _keep(path, maps[-1])
+    return maps
 
 
 def _file_name(provider: Cue, pixels: np.ndarray) -> Path:

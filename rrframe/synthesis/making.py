@@ -5,24 +5,30 @@ training that degrades as it goes takes it as it is.
 from __future__ import annotations
 
 import json
+import math
 import time
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
 
 from rrframe.contracts.component import attributed
-from rrframe.contracts.cue import PARTNER
+from rrframe.contracts.cue import PARTNER, Cue
 from rrframe.contracts.source import Photograph
 from rrframe.errors import RRFrameError
 from rrframe.manager import get_manager
+from rrframe.synthesis.cues import cues_of
 from rrframe.synthesis.plan import PairPlan, Plan
 from rrframe.synthesis.record import Origin, Record, Rendered, render
+
+_HELD = 8 << 20  # pixels of the pictures whose cues are computed together: they wait in memory for their turn
 
 
 @dataclass
@@ -103,6 +109,15 @@ class _Clean:
     verdicts: dict[str, Any] = field(default_factory=dict)
     cues: dict[str, torch.Tensor] = field(default_factory=dict)
 
+    @property
+    def size(self) -> tuple[int, ...]:
+        """Height and width."""
+        return () if self.photograph is None else self.photograph.pixels.shape[:2]
+
+    @property
+    def pixels(self) -> int:
+        return math.prod(self.size)
+
 
 class PairMaker:
     """Makes the pairs of ``plan``, each a pure function of its number, in any order and in any process.
@@ -111,16 +126,20 @@ class PairMaker:
 
     Args:
         plan: What is to be made.
+        coming: The pairs that will be asked for, in order, where that is known. Cues whose provider would rather have
+            several pictures together are then computed for some of them ahead.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, coming: Sequence[int] = ()) -> None:
         self.plan = plan
+        self.coming = coming
         self.seconds: Counter[str] = Counter()
         """Time spent so far by part: read, screen, degrade, verify."""
         self._clean: _Clean | None = None
+        self._ahead: dict[str, _Clean] = {}
 
     def __reduce__(self) -> tuple[object, ...]:
-        return PairMaker, (self.plan,)  # another process begins afresh
+        return PairMaker, (self.plan, self.coming)  # another process begins afresh
 
     def make(self, index: int) -> Attempt:
         """Try pair number ``index``."""
@@ -161,6 +180,9 @@ class PairMaker:
             cues=recipe.cues,
         )
         attempt.meta = {"task": pair.task, "prompts": self._prompts[pair.task], "record": record.written()}
+        for name, provider in record.cues.items():
+            if provider.at_once > 1 and name not in clean.cues:
+                self._together(name, provider, pair, clean)
         rendered = render(record, photograph, partner=partner[1] if partner else None, known=clean.cues)
         clock.lap("degrade")
         verdicts, reason = self._verify(rendered.clean, rendered.degraded)
@@ -172,14 +194,47 @@ class PairMaker:
 
     def _read(self, source: str) -> _Clean:
         if self._clean is None or self._clean.source != source:
-            clean = _Clean(source)
-            try:
-                with attributed(self.plan.recipe.source, "reading"):
-                    clean.photograph = self.plan.recipe.source.read(source)
-            except RRFrameError as error:
-                clean.error = _one_line(error)
-            self._clean = clean
+            self._clean = self._ahead.pop(source, None) or self._opened(source)
         return self._clean
+
+    def _opened(self, source: str) -> _Clean:
+        clean = _Clean(source)
+        try:
+            with attributed(self.plan.recipe.source, "reading"):
+                clean.photograph = self.plan.recipe.source.read(source)
+        except RRFrameError as error:
+            clean.error = _one_line(error)
+        return clean
+
+    def _together(self, name: str, provider: Cue, pair: PairPlan, clean: _Clean) -> None:
+        """Compute a cue of ``clean`` and, as one batch, of the next pictures that are as large and will need it."""
+        group, pixels = [clean], clean.pixels
+        for source in self._next(name, pair, provider.at_once - 1):
+            other = self._ahead[source] = self._ahead.get(source) or self._opened(source)
+            if other.photograph is None:
+                continue
+            with suppress(RRFrameError):  # what is wrong with it is told at its turn
+                self._screen(other)
+            pixels += other.pixels
+            if pixels <= _HELD and not other.dropped and name not in other.cues and other.size == clean.size:
+                group.append(other)
+        photographs = [each.photograph for each in group if each.photograph is not None]
+        with suppress(RRFrameError, MemoryError):  # then each is tried by itself
+            maps = cues_of(name, provider, photographs, [each.source for each in group])
+            for each, found in zip(group, maps, strict=True):
+                each.cues[name] = found
+
+    def _next(self, name: str, pair: PairPlan, most: int) -> list[str]:
+        """The next sources among what is coming whose pairs need the cue called ``name``."""
+        found: dict[str, None] = {}
+        begin = bisect_right(self.coming, pair.index)
+        for index in islice(self.coming, begin, None):
+            other = self.plan.pair(index)
+            if other.source != pair.source and name in self.plan.recipe.tasks[other.task].chain.needs():
+                found[other.source] = None
+                if len(found) == most:
+                    break
+        return list(found)
 
     def _screen(self, clean: _Clean) -> None:
         assert clean.photograph is not None

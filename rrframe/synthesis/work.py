@@ -57,10 +57,12 @@ class SynthesisWork:
         return {"recipe": self.recipe, "folder": self.folder}
 
     def __call__(self, unit: Unit, begin: Callable[[int], None]) -> ShardResult:
-        result, maker = ShardResult(), PairMaker(self.plan)
+        indices = self.plan.shard(unit.number)
+        coming = () if unit.again else [index for index in indices if index not in unit.quarantined]
+        result, maker = ShardResult(), PairMaker(self.plan, coming)
         rows: list[dict[str, Any]] = []
         with self.recipe.sink.open(self.folder, unit.number) as writer:
-            for index in self.plan.shard(unit.number):
+            for index in indices:
                 begin(index)
                 if index in unit.quarantined:
                     attempt = Attempt(self.plan.pair(index), "quarantined", unit.quarantined[index])
