@@ -136,9 +136,11 @@ def _listed(done: Sequence[Row]) -> Iterator[Piece]:
     yield Figures({"restored": len(done), "in tiles": tiled, "seconds each": f"{sum(seconds) / len(done):.3g}"})
     guessed = any(row.guessed for row in done)
     rows: list[list[Cell]] = [
-        [row.shown, row.width, row.height, row.tiles, row.seconds]
-        + ([row.guessed, row.scores] if guessed else [])
-        + ["; ".join(row.notes)]
+        [
+            *(row.shown, row.width, row.height, row.tiles, row.seconds),
+            *((row.guessed, row.scores) if guessed else ()),
+            "; ".join(row.notes),
+        ]
         for row in done[:_LISTED]
     ]
     columns = ["Picture", "Width", "Height", "Tiles", "Seconds", *(["Task", "Severities"] if guessed else []), "Notes"]

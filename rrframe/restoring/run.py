@@ -151,7 +151,7 @@ class _Waiting:
 
     @property
     def task(self) -> str | None:
-        return self.guess and self.guess.task
+        return self.guess.task if self.guess else None
 
     def fits(self, other: _Waiting) -> bool:
         """Whether both can go through together."""
