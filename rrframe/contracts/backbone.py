@@ -160,6 +160,9 @@ class Backbone(Component):
         """The frozen networks that it needs besides the one that is trained, by name, for estimates of memory."""
         return {}
 
+    def release_companions(self) -> None:
+        """Let go of those networks: they are made or read again when they are needed. By default nothing."""
+
     def rehearsal(self, height: int, width: int, batch: int) -> dict[str, torch.Tensor]:
         """What ``encode`` would give for so many pictures of this size, made up. Memory is estimated with it on the
         meta device, where tensors have no content: override it where ``encode`` looks at content.

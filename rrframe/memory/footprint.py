@@ -81,9 +81,9 @@ def footprint(backbone: Backbone, height: int, width: int, batch: int = 1) -> Fo
         kept = Kept(0, 0)
         if trainable:
             told, more = double.rehearsal(height, width, batch), double.rehearsal(height, width, passes * batch)
-            working = peak_of(lambda: double.loss(more, _NoNoise()))
+            working = peak_of(lambda: double.loss(more, NoNoise()))
             working = max(working, peak_of(lambda: double.rehearse_companions(told)))
-            kept = kept_for_backward(double.trainable(), lambda: double.loss(told, _NoNoise()))
+            kept = kept_for_backward(double.trainable(), lambda: double.loss(told, NoNoise()))
         else:
             images = torch.zeros(batch, 3, height, width, device="meta")
             working = peak_of(lambda: double.restore(images, "noise"))
@@ -112,7 +112,7 @@ def work_of(backbone: Backbone, height: int, width: int) -> int:
         with on_meta():
             double.trainable()
         with FlopCounterMode(display=False) as counted:
-            double.loss(double.rehearsal(height, width, 1), _NoNoise())
+            double.loss(double.rehearsal(height, width, 1), NoNoise())
     return int(counted.get_total_flops())
 
 
@@ -131,7 +131,7 @@ def part_of(name: str, module: nn.Module) -> Part:
     return Part(name, sum(parameter.numel() for parameter in module.parameters()), size)
 
 
-class _NoNoise(Noise):
+class NoNoise(Noise):
     """Random fields without content."""
 
     def __init__(self, seeds: Sequence[int] = (), device: Any = None) -> None:

@@ -37,6 +37,25 @@ GPUS = (
     Gpu(141, "H200"),
 )
 
+# Dense products in bfloat16, as the makers' data sheets have them, by a part of the name that the driver gives.
+_PEAKS = {
+    "H200": 989e12,
+    "H100 PCIe": 756e12,
+    "H100 NVL": 835e12,
+    "H100": 989e12,
+    "H800": 989e12,
+    "A100": 312e12,
+    "L40S": 362e12,
+    "A6000": 155e12,
+    "RTX 4090": 165e12,
+    "RTX 3090": 71e12,
+}
+
+
+def stated_peak(name: str) -> float | None:
+    """The operations a second in bfloat16 that the card called ``name`` is said to do; ``None`` if it is not known."""
+    return next((peak for part, peak in _PEAKS.items() if part in name), None)
+
 
 def find_gpu(text: str) -> Gpu:
     """The card that ``text`` tells of: ``"H100 80GB"``, ``"24 GB"``, ``"RTX 4090"``.

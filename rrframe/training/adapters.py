@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
+from torch.nn import functional
 
 from rrframe.contracts.freezing import parameters_named
 from rrframe.errors import RRFrameError
@@ -24,7 +25,7 @@ _METADATA = "lora_adapter_metadata"
 
 
 def add_adapter(module: nn.Module, choice: AdapterChoice, key: Key) -> None:
-    """Put an adapter beside the weights of ``module``, in float32. It changes nothing yet.
+    """Put an adapter beside the weights of ``module``, stored in float32. It changes nothing yet.
 
     Args:
         module: Its own weights stay.
@@ -44,12 +45,37 @@ def add_adapter(module: nn.Module, choice: AdapterChoice, key: Key) -> None:
         target_modules=layers(module, choice),
         use_dora=choice.kind == "dora",
     )
-    with torch.random.fork_rng(devices=[]):
+    # Made where the weights are: peft would make it on the CPU and move it, but not to the meta device.
+    with torch.random.fork_rng(devices=[]), next(module.parameters()).device:
         torch.manual_seed(key.seed)
         inject_adapter_in_model(config, module, _NAME)
     for name, parameter in module.named_parameters():
         if is_adapters(name):
             parameter.data = parameter.data.float()
+    if choice.kind == "lora":
+        _compute_as_wide_as_the_input(module)
+
+
+def _compute_as_wide_as_the_input(module: nn.Module) -> None:
+    """Let the adapters of linear layers compute in the type of what comes in, whatever they are stored in.
+
+    peft would widen what comes in to float32 and multiply there, which beside weights in bfloat16 takes a GPU longer
+    than the layers themselves.
+    """
+    from peft.tuners.lora import Linear
+
+    for layer in module.modules():
+        if isinstance(layer, Linear):
+            layer.cast_input_dtype_enabled = False
+            for half in (layer.lora_A[_NAME], layer.lora_B[_NAME]):
+                half.__class__ = _Narrowed
+
+
+class _Narrowed(nn.Linear):
+    """A linear layer that computes in the type of what comes in."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:  # its name in torch
+        return functional.linear(input, self.weight.to(input.dtype))
 
 
 def layers(module: nn.Module, choice: AdapterChoice) -> list[str]:

@@ -47,6 +47,7 @@ class Example:
         seed: Names the randomness of its loss.
         broken: Pairs that should have stood here and could not be read: name and reason.
         meta: What is known of it, such as its record.
+        encoded: What is kept of it, where a worker has read that already.
     """
 
     degraded: torch.Tensor
@@ -56,6 +57,7 @@ class Example:
     seed: int
     broken: tuple[tuple[str, str], ...] = ()
     meta: dict[str, Any] = field(default_factory=dict)
+    encoded: dict[str, torch.Tensor] | None = None
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,8 @@ from rrframe.training import optimizers
 from rrframe.training.checkpoints import BEST, Checkpoints, replace_folder
 from rrframe.training.curves import Curves
 from rrframe.training.data import Batch, Example, TrainingData
-from rrframe.training.encoding import FOLDER, Encoder
-from rrframe.training.loading import batches, workers_for
+from rrframe.training.encoding import FOLDER, Encoder, Kept
+from rrframe.training.loading import Share, batches, unkept, workers_for
 from rrframe.training.model import Model
 from rrframe.training.schedule import learning_rate, split
 from rrframe.training.speed import Stopwatch
@@ -72,7 +72,8 @@ class Trainer:
         if newest is not None:
             self.state |= self.checkpoints.state(newest)
         self.model = Model(self.recipe, self.accelerator, newest and self.checkpoints.weights(newest))
-        self.encoder = Encoder(self.backbone, self.folder.file(FOLDER) if self.recipe.cache == "disk" else None)
+        self._kept = Kept(self.folder.file(FOLDER), self.backbone.plugin) if self.recipe.cache == "disk" else None
+        self.encoder = Encoder(self.backbone, self._kept)
         self._average = self._averaged(newest)
         stopped = False
         with self._interrupts, self._curves() as self.curves:
@@ -104,7 +105,9 @@ class Trainer:
         ranks, device = self.accelerator.num_processes, self.backbone.torch_device
         shares = split(stage.batch, ranks, self.recipe.micro_batch)
         steps, workers = range(self.state["done"] - first, stage.steps), workers_for(self.recipe.workers, device, ranks)
-        rounds = batches(self.data, number, steps, shares, self.accelerator.process_index, workers)
+        share = Share(self.data, number, shares, self.accelerator.process_index)
+        self._encode_ahead(share, steps, workers)
+        rounds = batches(share, steps, workers, self._kept)
         stopped = False
         for step, batch in zip(steps, self._stopwatch.waiting(rounds), strict=True):
             self._step(stage, step, learner, optimizer, batch)
@@ -121,6 +124,26 @@ class Trainer:
         self.accelerator.free_memory()
         return stopped
 
+    def _encode_ahead(self, share: Share, steps: range, workers: int) -> None:
+        """Where encodings are kept, make those of a stage first, so that what makes them can leave the device."""
+        if self._kept is None:
+            return
+        made = 0
+        for batch in unkept(share, steps, workers, self._kept):
+            if batch is not None:
+                self.encoder(batch)
+                made += 1
+            if self._interrupts.asked:
+                break
+        if made:
+            self.watch.say(f"encoded {made:,} pairs ahead")
+        self._release()
+
+    def _release(self) -> None:
+        self.backbone.release_companions()
+        if self.backbone.torch_device.type == "cuda":
+            torch.cuda.empty_cache()
+
     def _step(
         self, stage: Stage, step: int, learner: nn.Module, optimizer: torch.optim.Optimizer, rounds: Sequence[Batch]
     ) -> None:
@@ -135,7 +158,9 @@ class Trainer:
         for turn, batch in enumerate(rounds):
             waits = turn + 1 < len(rounds)
             with self.accelerator.no_sync(learner) if waits else nullcontext():
-                each = learner(self.encoder(batch), Noise(batch.seeds, self.backbone.torch_device))
+                with self._stopwatch.timed("encoding"):
+                    encoded = self.encoder(batch)
+                each = learner(encoded, Noise(batch.seeds, self.backbone.torch_device))
                 # The mean over the whole batch: processes are averaged, so each gives its sum over its own share.
                 self.accelerator.backward(each.sum() / pairs)
             losses.append(each.detach())
@@ -144,8 +169,9 @@ class Trainer:
         loss = float(gathered.mean())
         examples = [example for batch in rounds for example in batch.examples]
         self._gradients.check(self.state["done"] + 1, loss, norm, examples, torch.cat(losses).tolist())
-        optimizers.step(optimizer, Key.of(self.recipe.seed, "rounding", stage.name, step).seed)
-        self._averaged_once_more()
+        with self._stopwatch.timed("updating"):
+            optimizers.step(optimizer, Key.of(self.recipe.seed, "rounding", stage.name, step).seed)
+            self._averaged_once_more()
         self._told(stage, {"loss": loss, "gradient": norm, "learning_rate": rate}, examples)
 
     def _clipped(self, learner: nn.Module, stage: Stage) -> float:
@@ -213,6 +239,8 @@ class Trainer:
             better = main and self._judge(scored)
             if self._agreed(better) if together else better:
                 self._export(BEST)
+        if self._kept is not None:
+            self._release()
         if better:
             self.folder.note(held_out=keep_pictures(self.folder.path, scored))
 

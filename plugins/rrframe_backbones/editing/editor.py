@@ -66,6 +66,7 @@ class FlowEditor(Backbone):
     """Faster or smaller at a price, while restoring."""
 
     _parts: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _held: set[str] = PrivateAttr(default_factory=set)
 
     # What an editor writes, besides ``build`` and ``open``
     # ----------------------------------------------------------------------------------------------------------------
@@ -208,6 +209,11 @@ class FlowEditor(Backbone):
     def companions(self) -> dict[str, nn.Module]:
         return {part: self.part(part) for part in ("vae", "text_encoder")}
 
+    def release_companions(self) -> None:
+        for part, found in list(self._parts.items()):
+            if isinstance(found, nn.Module) and part not in self._held:
+                del self._parts[part]
+
     def rehearsal(self, height: int, width: int, batch: int) -> dict[str, torch.Tensor]:
         size = self.size(height, width)
         latents = self.to_latents(torch.zeros(batch, 3, *size, device=self.torch_device))
@@ -251,6 +257,7 @@ class FlowEditor(Backbone):
         self._network = network
         self._speed_up(network)
         self._parts.update(parts)
+        self._held.update(parts)
 
     def published(self) -> Path | None:
         """The checkpoint that the frozen parts come from: behind weights that were trained here, what they began
