@@ -409,7 +409,14 @@ def test_text_stands_out_from_what_is_behind_it(scheme):
     colours = dict(re.findall(r"--([\w-]+): light-dark\((.*?)\)", style.read_text()))
     tone = {name: _luminance(both.split(", ")[scheme]) for name, both in colours.items()}
     for behind in ("ground", "surface"):
-        for name, least in [("ink", 7), ("quiet", 4.5), ("accent", 4.5), ("alarm", 4.5), ("series-0", 3)]:
+        for name, least in [
+            ("ink", 7),
+            ("quiet", 4.5),
+            ("accent", 4.5),
+            ("alarm", 4.5),
+            ("series-0", 3),
+            ("series-1", 3),
+        ]:
             high, low = sorted((tone[name], tone[behind]), reverse=True)
             assert (high + 0.05) / (low + 0.05) >= least, f"{name} on {behind}"
 

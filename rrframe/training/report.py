@@ -15,6 +15,7 @@ from rrframe.pages.pictures import picture
 from rrframe.pages.pieces import (
     Cell,
     Code,
+    Columns,
     Comparison,
     Comparisons,
     Facts,
@@ -41,7 +42,7 @@ def write_report(folder: Path) -> Path:
     run: Line = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     steps, validations, timings = (list(read_curve(folder, name)) for name in (STEPS, VALIDATIONS, TIMINGS))
     sections = [
-        Section("Curves", list(_curves(steps, validations))),
+        Section("Curves", [Columns(list(_curves(steps, validations)))]),
         Section("Held-out pairs", list(_held_out(folder, run, validations))),
         Section("What was drawn", list(_drawn(run))),
         Section("What was trained", list(_trained(run))),
