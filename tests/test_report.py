@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import statistics
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
+from evaluated import HOSTILE, OURS, READY, WILD, results_of
 from hypothesis import given
 from hypothesis import strategies as st
 from pages_read import PageContent, assert_self_contained, browse
-from PIL import Image
 
-from rrframe.errors import RRFrameError
-from rrframe.evaluation.joining import join
 from rrframe.evaluation.report import write_report
 from rrframe.evaluation.report_pictures import cases_of, every_image
 from rrframe.evaluation.report_tables import Numbers
@@ -24,129 +19,11 @@ from rrframe.evaluation.results import Results
 from rrframe.pages.pieces import Comparisons
 from rrframe.pages.plots import Axis, Histograms, Whisker, Whiskers
 
-HOSTILE = "</style></script><b>\"'&"
-TASKS = ("noise", "haze")
-SAME, OURS, WILD, READY = "same", "ours", "wild", f"ready {HOSTILE}"
-
-
-def _measure(name: str, title: str, **more: Any) -> dict[str, Any]:
-    return {"name": name, "title": title, "higher_is_better": True, "reads": "full-reference", **more}
-
-
-def _average(values: list[float | None]) -> dict[str, Any] | None:
-    scored = [value for value in values if value is not None]
-    if not scored:
-        return None
-    mean = statistics.fmean(scored)
-    complete = len(scored) == len(values)
-    ends = {} if complete else {"low": mean - 3, "high": mean + 3}
-    counts = {"asked": len(values), "scored": len(scored), "images_asked": len(values), "images_scored": len(scored)}
-    label = {"of": "images", "label": f"mean over {len(scored)} images", "complete": complete}
-    return {"value": mean, "interval_low": mean - 1, "interval_high": mean + 1, **counts, **label, **ends}
-
-
-def _results(folder: Path, photo: np.ndarray, *, each: int = 4, proxy: bool = True, side: int = 48) -> Results:
-    """``each`` images of two tasks under four restorers: one does nothing, one has random weights, one has no output
-    for the second image and an answer of the judge that could not be read for the third.
-    """
-    names = [SAME, OURS, WILD, READY]
-    rows = []
-    for number in range(2 * each):
-        image, task = f"{number:03d} {HOSTILE}" if number == 5 else f"{number:03d}", TASKS[number % 2]
-        for place in range(2 + len(names)):
-            step = (23 * number) % (photo.shape[0] - side)
-            pixels = photo[step : step + side, step : step + side] // (place + 1)
-            (folder / str(place)).mkdir(parents=True, exist_ok=True)
-            Image.fromarray(pixels).save(folder / str(place) / f"{number:03d} #.png")
-        for place, name in enumerate(names, 2):
-            missing, unread = name == READY and number == 1, name == READY and number == 2
-            psnr = None if missing else 20.0 + number + 2 * (name == OURS) - (name == WILD)
-            row = {
-                "image": image,
-                "restorer": name,
-                "task": task,
-                "slices": {"size": "small" if number < each else "large"},
-                "status": "missing" if missing else "failed" if unread else "scored",
-                "reason": "there is no such file" if missing else "no answer could be read" if unread else "",
-                "scores": {"metric/psnr": psnr, "FS": None if missing or unread else 0.1 * (name == OURS)},
-                "degraded": f"0/{number:03d} #.png",
-                "clean": f"1/{number:03d} #.png",
-                "restored": None if missing else f"{place}/{number:03d} #.png",
-                "width": side,
-                "height": side,
-            }
-            if not missing:
-                row["severities"] = {"degraded": 2, "restored": None if unread else 3}
-                row["answers"] = {"degraded": ["2 of 5"], "restored": [HOSTILE, "hm"] if unread else ["3 of 5"]}
-            rows.append(row)
-    groups = [{"name": name, "kind": "task", "images": each} for name in TASKS]
-    groups.append({"name": "mean over images", "kind": "images", "images": 2 * each})
-    groups += [{"name": f"size: {size}", "kind": "slice", "images": each} for size in ("small", "large")]
-    measures = [_measure("metric/psnr", "PSNR", unit="dB"), _measure("FS", "FS", proxy=proxy, reads="judged")]
-
-    def inside(group: dict[str, Any], row: dict[str, Any]) -> bool:
-        return group["kind"] == "images" or group["name"] in (row["task"], f"size: {row['slices']['size']}")
-
-    averages = {
-        name: {
-            group["name"]: {
-                measure["name"]: found
-                for measure in measures
-                if (
-                    found := _average(
-                        [r["scores"][measure["name"]] for r in rows if r["restorer"] == name and inside(group, r)]
-                    )
-                )
-            }
-            for group in groups
-        }
-        for name in names
-    }
-    pair = {"low": None, "high": None, "images": 8, "p": 0.01}
-    judge = {"name": "judge/some", "proxy": proxy, "identity": {"revision": "abc123"}, "asked": 7, "hits": 5}
-    printed = {"RealRestorer": {"noise": 0.09, "average": 0.146}}
-    problem = {"kind": "extra", "message": f"nothing asks for {HOSTILE}.png", "restorer": READY}
-    return Results.model_validate(
-        {
-            "name": f"run {HOSTILE}",
-            "made": {"rrframe": "9.9", "date": "2026-03-01", "seconds": 1, "versions": {"torch": "8.8"}},
-            "benchmark": {"name": "b", "title": "Bench", "tasks": TASKS, "references": True, "images_asked": 2 * each},
-            "settings": {"kind": "evaluation", "name": HOSTILE},
-            "judge": judge,
-            "measures": measures,
-            "restorers": [
-                {"name": SAME, "kind": "identity"},
-                {"name": OURS, "kind": "backbone", "backbone": "backbone/ours"},
-                {"name": WILD, "kind": "backbone", "backbone": "backbone/wild", "untrained": ["backbone/wild"]},
-                {"name": READY, "kind": "folder", "source": "outputs"},
-            ],
-            "groups": groups,
-            "rows": rows,
-            "averages": averages,
-            "differences": {
-                "metric/psnr": [
-                    {"one": SAME, "other": OURS, "value": -2.0, "adjusted_p": 0.03, "holds": True, **pair},
-                    {"one": OURS, "other": WILD, "value": 0.5, "adjusted_p": 0.4, "holds": False, **pair},
-                ]
-            },
-            "standings": {
-                "metric/psnr": [
-                    {"name": OURS, "value": 25.5, "best": 1, "worst": 2, "label": "1-2"},
-                    {"name": SAME, "value": 23.5, "best": 3, "worst": 3, "label": "3"},
-                ]
-            },
-            "published": [
-                {"measure": "FS", "higher_is_better": True, "source": "a paper", "decimals": 3, "scores": printed}
-            ],
-            "problems": [problem],
-        }
-    )
-
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, photo) -> tuple[Results, Path]:
     folder = tmp_path_factory.mktemp("evaluation")
-    results = _results(folder, photo)
+    results = results_of(folder, photo)
     return results, write_report(results, folder)
 
 
@@ -193,7 +70,7 @@ def test_what_must_be_known_first_stands_first(made):
 
 
 def test_published_numbers_stand_beside_those_of_the_same_judge_alone(tmp_path, photo):
-    path = write_report(_results(tmp_path, photo, each=1, proxy=False), tmp_path)
+    path = write_report(results_of(tmp_path, photo, each=1, proxy=False), tmp_path)
     text = path.read_text()
     assert _rows_of(text, "Leaderboard: means over images")[-1] == "RealRestorer published 0.146"
     assert "not comparable" not in text
@@ -246,7 +123,7 @@ def test_the_settings_are_there(made):
 
 
 def test_results_of_nothing_are_reported(tmp_path, photo):
-    results = _results(tmp_path, photo, each=1)
+    results = results_of(tmp_path, photo, each=1)
     nothing = {"rows": [], "averages": {}, "differences": {}, "standings": {}, "groups": [], "judge": None}
     empty = Results.model_validate(results.model_dump(by_alias=True) | nothing)
     page = assert_self_contained(write_report(empty, tmp_path).read_text())
@@ -258,25 +135,26 @@ def test_results_of_nothing_are_reported(tmp_path, photo):
 
 
 def test_the_page_keeps_to_its_budget(tmp_path, photo):
-    numbers = Numbers(_results(tmp_path, photo, each=30, side=96))
+    numbers = Numbers(results_of(tmp_path, photo, each=20, side=64))
     cases = cases_of(numbers)
-    *said, cards = every_image(numbers, cases, tmp_path, (), budget=200_000)
+    *said, cards = every_image(numbers, cases, tmp_path, (), budget=60_000)
     assert isinstance(cards, Comparisons)
     shown = [each for each in cards.items if each.pictures]
-    assert sum(len(picture.uri) for each in shown for picture in each.pictures) <= 200_000
-    assert 0 < len(shown) < len(cards.items) == 60
-    assert f"{60 - len(shown)} of these have no preview" in "".join(text.words for text in said)
-    assert max(int(each.caption[:3]) for each in shown) > 40  # spread, not the first ones
+    assert sum(len(picture.uri) for each in shown for picture in each.pictures) <= 60_000
+    assert 0 < len(shown) < len(cards.items) == 40
+    assert f"{40 - len(shown)} of these have no preview" in "".join(text.words for text in said)
+    assert max(int(each.caption[:3]) for each in shown) > 30  # spread, not the first ones
     assert {picture.caption for picture in shown[0].pictures} == {"degraded", OURS, WILD, READY, "clean"}
 
 
 def test_a_picture_that_cannot_be_read_costs_itself_alone(tmp_path, photo):
-    results = _results(tmp_path, photo, each=1)
+    results = results_of(tmp_path, photo, each=1)
     (tmp_path / "3" / "000 #.png").write_bytes(b"no picture")
     path = write_report(results, tmp_path)
     page = assert_self_contained(path.read_text(), beside=tmp_path)
     assert "000, clean" in [tag["alt"] for tag in page.tags("img")]
     assert f"000, {OURS}" not in [tag["alt"] for tag in page.tags("img")]
+    assert f"cannot be read: {OURS}" in page.words
 
 
 # What a reader does with the report, and what then is shown: written into the page's title for the test to see.
@@ -327,7 +205,7 @@ if (window === top) addEventListener("load", async () => {
 
 
 def test_a_reader_finds_images_and_compares_them(chromium, tmp_path, photo):
-    page = write_report(_results(tmp_path, photo, each=8), tmp_path).read_text()
+    page = write_report(results_of(tmp_path, photo, each=8), tmp_path).read_text()
     unguarded = re.sub(r'<meta http-equiv="Content-Security-Policy".*?>', "", page)
     (tmp_path / "page.html").write_text(unguarded.replace("</body>", f"<script>{_READER}</script></body>"))
     live, said = browse(chromium, tmp_path / "page.html", tmp_path / "profile")
@@ -419,48 +297,3 @@ def test_text_stands_out_from_what_is_behind_it(scheme):
         ]:
             high, low = sorted((tone[name], tone[behind]), reverse=True)
             assert (high + 0.05) / (low + 0.05) >= least, f"{name} on {behind}"
-
-
-# Runs side by side
-# ----------------------------------------------------------------------------------------------------------------------
-
-
-def test_runs_are_joined_into_one(tmp_path, photo):
-    one, other = (tmp_path / name for name in ("one", "other"))
-    before = _results(one, photo, each=8)
-    after = _results(other, photo, each=9)
-    told = [
-        {**row.model_dump(), "scores": {"metric/psnr": (row.scores["metric/psnr"] or 0) + 3, "FS": row.scores["FS"]}}
-        for row in after.rows
-    ]
-    settings = {"name": "later", "rows": told, "judge": {"name": "judge/other", "proxy": False}}
-    later = Results.model_validate(after.model_dump(by_alias=True) | settings)
-    joined = join([(before, one), (later, other)], tmp_path, resamples=1000)
-    assert [each.name for each in joined.restorers][:2] == [SAME, f"{OURS} ({before.name})"]
-    assert [each.title for each in joined.measures] == ["PSNR", f"FS ({before.name})", "FS (later)"]
-    gap = {(each.one, each.other): each for each in joined.differences["metric/psnr"]}
-    ours = gap[f"{OURS} ({before.name})", f"{OURS} (later)"]
-    assert (ours.value, ours.images, ours.holds) == (-3, 16, True)
-    assert joined.standings["metric/psnr"][0].name == f"{OURS} (later)"
-    assert not [each for each in joined.differences["FS (later)"] if before.name in each.one + each.other]
-    said = [each.message for each in joined.problems]
-    assert any("later has 2 images that not every run has (016, 017)" in words for words in said)
-    assert any("so it stands apart as FS (later)" in words for words in said)
-    page = assert_self_contained(write_report(joined, tmp_path).read_text(), beside=tmp_path)
-    assert f"{OURS} (later)" in {str(tag.get("data-side")) for tag in page.tags("a")}
-    assert Results.model_validate_json(joined.text()) == joined
-
-
-def test_runs_on_other_benchmarks_are_not_joined(tmp_path, photo):
-    results = _results(tmp_path, photo, each=1)
-    elsewhere = results.model_copy(update={"benchmark": results.benchmark.model_copy(update={"name": "c"})})
-    with pytest.raises(RRFrameError, match="was made on"):
-        join([(results, tmp_path), (elsewhere, tmp_path)], tmp_path)
-
-
-def test_a_run_joined_alone_stays_what_it_is(tmp_path, photo):
-    results = _results(tmp_path, photo, each=4)
-    alone = join([(results, tmp_path)], tmp_path, resamples=200)
-    assert alone.rows == results.rows
-    assert alone.averages == results.averages
-    assert alone.problems == results.problems

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from rrframe.errors import RRFrameError
 from rrframe.evaluation.report_tables import Numbers, plain_heading, short_heading
@@ -146,13 +147,14 @@ def every_image(
     tier = _tier(order, folder, budget)
     previews, used = dict[int, list[Picture]](), 0
     with ThreadPoolExecutor() as pool:
-        for case, made in zip(order, pool.map(lambda case: _previews(case, folder, tier), order), strict=True):
+        done = pool.map(lambda case: _previews(_read(case, folder, tier[0]), tier), order)
+        for case, made in zip(order, done, strict=True):
             size = sum(len(each.uri) for each in made)
             if used + size <= budget:
                 previews[case.number], used = made, used + size
     order.sort(key=lambda case: case.number)
     yield from _about(order, cases, tier, len(order) - len(previews))
-    yield Comparisons([_card(numbers, case, previews.get(case.number, [])) for case in order], browse=True)
+    yield Comparisons([_card(numbers, case, previews.get(case.number)) for case in order], browse=True)
 
 
 def _about(shown: Sequence[Case], cases: Sequence[Case], tier: _Tier, without: int) -> Iterator[Piece]:
@@ -174,32 +176,36 @@ def _about(shown: Sequence[Case], cases: Sequence[Case], tier: _Tier, without: i
 
 def _tier(order: Sequence[Case], folder: Path, budget: int) -> _Tier:
     """The best tier that the budget allows, told from a few images."""
-    tried = [case for case in order[:: -(-len(order) // _TRIED) or 1] if any(case.files)]
+    tried = [_read(case, folder, _TIERS[0][0]) for case in order[:: -(-len(order) // _TRIED) or 1]]
     for tier in _TIERS:
-        sizes = [sum(len(each.uri) for each in _previews(case, folder, tier)) for case in tried]
-        if not sizes or sum(sizes) / len(sizes) * len(order) <= 0.9 * budget:
+        size = sum(len(each.uri) for each in itertools.chain(*(_previews(read, tier) for read in tried)))
+        if size * len(order) <= 0.9 * budget * len(tried):
             return tier
     return _TIERS[-1]
 
 
-def _previews(case: Case, folder: Path, tier: _Tier) -> list[Picture]:
-    """The pictures of ``case``, all in the size of the first; what cannot be read is left out."""
-    made: list[Picture] = []
-    size: tuple[int, int] | None = None
+def _read(case: Case, folder: Path, longest: int) -> dict[str, np.ndarray]:
+    """The pictures of ``case`` by name, scaled down, all to the size of the first; what cannot be read is left out."""
+    found: dict[str, np.ndarray] = {}
     for name, path in case.files:
         try:
             pixels = read_photograph(folder / path).eight_bit()
         except RRFrameError:
             continue
-        small = shrink(pixels, tier[0])
-        if size and size != small.shape[1::-1]:
-            small = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
-        size = (small.shape[1], small.shape[0])
-        made.append(picture(small, f"{case.rows[0].image}, {name}", name, quality=tier[1]))
-    return made
+        first = next(iter(found.values()), None)
+        found[name] = shrink(pixels, longest)
+        if first is not None and first.shape != found[name].shape:
+            found[name] = cv2.resize(found[name], first.shape[1::-1], interpolation=cv2.INTER_AREA)
+    return found
 
 
-def _card(numbers: Numbers, case: Case, pictures: Sequence[Picture]) -> Comparison:
+def _previews(read: Mapping[str, np.ndarray], tier: _Tier) -> list[Picture]:
+    longest, quality = tier
+    return [picture(shrink(pixels, longest), name, name, quality=quality) for name, pixels in read.items()]
+
+
+def _card(numbers: Numbers, case: Case, pictures: Sequence[Picture] | None) -> Comparison:
+    """The card of ``case``; ``pictures`` is ``None`` where the budget has no room for them."""
     first = case.rows[0]
     size = f"{first.width} × {first.height}" if first.width and first.height else ""
     marks = {"Task": first.task} | {label.capitalize(): part for label, part in first.slices.items()}
@@ -207,12 +213,14 @@ def _card(numbers: Numbers, case: Case, pictures: Sequence[Picture]) -> Comparis
     if failed:
         marks["Status"] = "not all scored"
     pieces: list[Piece] = [_scores(numbers, case)]
-    pieces += [Text(f"{row.restorer}: {row.reason}", "alarm" if row in failed else "quiet") for row in _told(case)]
-    return Comparison(pictures, first.image, size, marks, pieces, case.anchor)
-
-
-def _told(case: Case) -> Iterator[Row]:
-    return (row for row in case.rows if row.reason)
+    pieces += [
+        Text(f"{row.restorer}: {row.reason}", "alarm" if row in failed else "quiet") for row in case.rows if row.reason
+    ]
+    shown = [replace(each, alt=f"{first.image}, {each.alt}") for each in pictures or ()]
+    unread = {name for name, _ in case.files} - {each.caption for each in shown} if pictures is not None else set()
+    if unread:
+        pieces.append(Text(f"cannot be read: {', '.join(sorted(unread))}", "alarm"))
+    return Comparison(shown, first.image, size, marks, pieces, case.anchor)
 
 
 def _scores(numbers: Numbers, case: Case) -> Table:
