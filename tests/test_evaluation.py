@@ -16,8 +16,10 @@ from PIL import Image
 from scoring import LAYOUT, benchmark, crops, degraded, evaluated, recipe, save
 
 from rrframe.errors import RRFrameError, RRFrameErrors
+from rrframe.evaluation.candidates import Candidate
 from rrframe.evaluation.in_memory import ScoringInMemory
 from rrframe.evaluation.results import Results, load_results
+from rrframe.evaluation.subjects import list_subjects
 from rrframe.recipe import EvaluationRecipe, load_recipe
 
 TINY = {"use": "backbone/nafnet", "params": {"preset": "tiny", "tasks": ["haze", "noise"]}}
@@ -139,6 +141,8 @@ def test_pairs_are_scored_too_and_their_images_kept(tmp_path: Path) -> None:
     assert results.benchmark.references
     assert all((tmp_path / "run" / str(row.degraded)).exists() for row in results.rows)
     assert [group.name for group in results.groups if group.kind == "slice"] == ["source: coffee"]
+    mean = results.averages["nothing"]["mean over images"]["metric/psnr"]
+    assert mean.interval_low is None, "three pairs of one picture are one picture"
 
 
 # Continued, and changed
@@ -265,7 +269,8 @@ def test_a_count_that_is_not_the_cards_is_told_of(images: Path, tmp_path: Path) 
     folder = tmp_path / "flare"
     for number, pixels in enumerate(crops(3)):
         save(folder / "test_data/real/input" / f"input_{number:06d}.png", degraded(pixels, "haze"))
-        save(folder / "test_data/real/gt" / f"input_{number:06d}.png", pixels)
+        save(folder / "test_data/real/gt" / f"gt_{number:06d}.png", pixels)
+        save(folder / "test_data/real/mask" / f"mask_{number:06d}.png", pixels)
     path = recipe(tmp_path / "r.yaml", images, benchmark={"card": "flare-r", "folder": str(folder)})
     path = recipe(
         path, images, benchmark={"card": "flare-r", "folder": str(folder)}, restorers={"n": {"identity": True}}
@@ -282,6 +287,38 @@ def test_a_count_that_is_not_the_cards_is_told_of(images: Path, tmp_path: Path) 
 def test_weights_that_are_not_there_are_told_of_before_any_work(images: Path, tmp_path: Path) -> None:
     with pytest.raises(RRFrameErrors, match="lpips-alexnet"):
         evaluated(recipe(tmp_path / "r.yaml", images, scores=["LPS"]), tmp_path / "run")
+
+
+REAL_LAYOUTS = {
+    "foundir": {
+        "blur": ("01Blur/LQ/0001.png", "01Blur/GT/0001.png"),
+        "raindrop": ("11Raindrop/LQ/9.jpg", "11Raindrop/GT/9.png"),
+    },
+    "flare-r": {"flare": ("test_data/real/input/input_000001.png", "test_data/real/gt/gt_000001.png")},
+    "uhdm": {"moire": ("test/0001_moire.jpg", "test/0001_gt.jpg")},
+    "sir2": {"reflection": ("reflection/degraded/wild/1.png", "reflection/clean/wild/1.png")},
+}
+
+
+@pytest.mark.parametrize("name", sorted(REAL_LAYOUTS))
+def test_a_shipped_recipe_finds_the_images_where_the_benchmark_has_them(name: str, tmp_path: Path) -> None:
+    pixels = crops(1)[0]
+    outputs = {}
+    for task, (before, after) in REAL_LAYOUTS[name].items():
+        save(tmp_path / "images" / before, degraded(pixels, "noise"))
+        save(tmp_path / "images" / after, pixels)
+        own = Path(before)
+        outputs[task] = save(tmp_path / "outputs" / own.parent.parts[0] / f"{own.stem}.png", pixels)
+    loaded = load_recipe(f"evaluation/{name}", [f"benchmark.folder={tmp_path}/images", "restorers.ours.folder=x"])
+    assert isinstance(loaded.recipe, EvaluationRecipe)
+    subjects = list_subjects(loaded.recipe)
+    assert set(subjects.tasks) == set(REAL_LAYOUTS[name])
+    assert all(subject.clean is not None for subject in subjects.found)
+    choice = loaded.recipe.restorers["ours"].model_copy(update={"folder": str(tmp_path / "outputs")})
+    ours = Candidate("ours", choice, loaded.recipe, subjects)
+    if name != "sir2":  # whose sub-folders are deeper
+        assert {subject.task: ours.output(subject) for subject in subjects.found} == outputs
+        assert not ours.problems(subjects.found)
 
 
 # The recipe

@@ -61,7 +61,7 @@ def test_schema_is_one_that_accepts_a_recipe_and_refuses_a_wrong_one(rrframe_her
 def test_recipes_are_listed_with_what_they_make(rrframe_cli: Cli) -> None:
     rows = json.loads(rrframe_cli("recipes", "--json").stdout)
     assert [row["name"] for row in rows] == sorted(shipped_recipes())
-    assert {row["kind"] for row in rows} == {"synthesis", "training"}
+    assert {row["kind"] for row in rows} == {"evaluation", "synthesis", "training"}
     plain = rrframe_cli("recipes").stdout.splitlines()
     for row, line in zip(rows, plain, strict=True):
         assert row["about"]

@@ -279,3 +279,23 @@ def test_nothing_inside_the_noise_is_ranked():
     assert ranks == {"good": "1", "twin one": "2-3", "twin two": "2-3", "poor": "4"}
     turned = {each.name: each.label for each in standings(means, found, higher_is_better=False)}
     assert turned == {"good": "4", "twin one": "2-3", "twin two": "2-3", "poor": "1"}
+
+
+def test_scores_of_one_picture_in_several_groups_are_no_new_pictures():
+    random = np.random.default_rng(3)
+    pictures = random.normal(0, 1, 12)
+    once = {"a": pictures, "b": pictures + 1}
+    apart = {"a": list(range(12)), "b": list(range(12, 24))}
+    together = {"a": list(range(12)), "b": list(range(12))}
+    settings = {"resamples": 999}
+    free, bound = (interval_over_groups(once, clusters=each, **settings) for each in (apart, together))
+    assert free == interval_over_groups(once, **settings)
+    assert bound.value == free.value
+    assert bound.count == 12
+    assert bound.high - bound.low > 1.2 * (free.high - free.low), "as wide as that of one group"
+    twice = {"one": {str(n): value for n, value in enumerate(np.repeat(pictures, 4))}}
+    twice["other"] = {name: value - 0.5 for name, value in twice["one"].items()}
+    made_of = {str(n): n // 4 for n in range(48)}
+    (loose,), (tied,) = (differences(twice, clusters=each, **settings) for each in (None, made_of))
+    assert tied.mean.count == 12
+    assert tied.p >= loose.p

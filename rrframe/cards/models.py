@@ -21,6 +21,8 @@ def _inside(path: str) -> str:
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$", max_length=60)]
 Inside = Annotated[str, AfterValidator(_inside)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+NamePattern = Annotated[str, Field(pattern=r"^[^{}/]*\{\}[^{}/]*$")]
+"""The name of a file, without the extension: ``{}`` stands for what files that go together share."""
 Size = Annotated[int, Field(strict=True, ge=1)]
 
 
@@ -211,6 +213,10 @@ class BenchmarkTask(_Section):
     """Where the degraded images lie, from the folder of the benchmark, and"""
     clean: str = ""
     """the clean ones; none without references."""
+    degraded_name: NamePattern = "{}"
+    """How degraded images are named, and"""
+    clean_name: NamePattern = "{}"
+    """clean ones, where their names differ."""
     prompts: dict[str, str] = {}
     """The fixed prompt in each language, where the benchmark has one."""
 

@@ -43,7 +43,7 @@ def _rows(loaded: LoadedRecipe) -> Iterator[tuple[str, str]]:
 def _evaluation(recipe: EvaluationRecipe) -> Iterator[tuple[str, str]]:
     benchmark = recipe.benchmark
     where = benchmark.pairs.name if benchmark.pairs else benchmark.folder
-    yield "scored on", f"{benchmark.card} in {where}" if benchmark.card else str(where)
+    yield "on", f"{benchmark.card} in {where}" if benchmark.card else str(where)
     for name, choice in recipe.restorers.items():
         chosen = choice.backbone.name if choice.backbone else None
         what = choice.checkpoint or choice.folder or choice.published or ""

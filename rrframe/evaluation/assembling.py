@@ -199,27 +199,30 @@ class _Table:
                 means[name] = over_images([values[place] for place in places], [ends[place] for place in places])
             for group, mean in means.items():
                 places = tasks.get(group) or slices.get(group) or list(range(len(rows)))
-                spread = self._interval(group, mean, [values[place] for place in places], tasks, values)
+                there = tasks if group == OVER_TASKS else {group: places}
+                spread = self._interval(rows, mean, there, values)
                 found.setdefault(group, {})[facts.name] = _average(mean, spread, self._recipe.level)
         order = [group.name for group in self.groups(restorer)]
         return {group: found[group] for group in order}
 
     def _interval(
-        self,
-        group: str,
-        mean: Mean,
-        inside: Sequence[float | None],
-        tasks: Mapping[str, Sequence[int]],
-        values: Sequence[float | None],
+        self, rows: Sequence[Row], mean: Mean, groups: Mapping[str, Sequence[int]], values: Sequence[float | None]
     ) -> Interval | None:
+        """The interval of the mean of ``groups``, of which one that is no mean over tasks has a single one."""
         if mean.value is None:
             return None
-        if group == OVER_TASKS:
-            scored = {
-                task: [v for place in places if (v := values[place]) is not None] for task, places in tasks.items()
-            }
-            return interval_over_groups({task: there for task, there in scored.items() if there}, **self._settings)
-        return interval([value for value in inside if value is not None], **self._settings)
+        scored: dict[str, list[float]] = {}
+        made_of: dict[str, list[str]] = {}
+        for name, places in groups.items():
+            for place in places:
+                value = values[place]
+                if value is not None:
+                    scored.setdefault(name, []).append(value)
+                    made_of.setdefault(name, []).append(rows[place].picture or rows[place].image)
+        if len(groups) > 1:
+            return interval_over_groups(scored, clusters=made_of, **self._settings)
+        (name,) = scored
+        return interval(scored[name], clusters=made_of[name], **self._settings)
 
     def _ends(self, measure: str, row: Row) -> tuple[float | None, float | None]:
         """The least and the greatest that the score of ``row`` may be."""

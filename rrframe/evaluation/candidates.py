@@ -78,9 +78,7 @@ class Candidate:
             found = chosen.model_copy()  # with a network of its own, which goes when this does
             found._network = None
         else:
-            given = {name: getattr(chosen, name) for name in chosen.model_fields_set} if chosen else {}
-            params = {name: value for name, value in (chosen.params() if chosen else {}).items() if name in given}
-            params.pop("checkpoint", None)
+            params = _changed(chosen) if chosen else {}  # the others are as the weights were saved with
             found = make_backbone(chosen.name if chosen else None, Path(checkpoint).expanduser(), params)
         if self._device is not None:
             found = found.model_copy(update={"device": self._device})
@@ -230,6 +228,17 @@ class Candidate:
                     said = f"{path} {why}"
                     found.append(Problem(kind="extra", message=said, restorer=self.name, path=str(path)))
         return found
+
+
+def _changed(backbone: Backbone) -> dict[str, Any]:
+    """The params that are not its defaults, but for the checkpoint."""
+    fields = type(backbone).model_fields
+    params = backbone.params().items()
+    return {
+        name: value
+        for name, value in params
+        if name != "checkpoint" and getattr(backbone, name) != fields[name].get_default(call_default_factory=True)
+    }
 
 
 def _names(subject: Subject) -> list[str]:

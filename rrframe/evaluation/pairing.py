@@ -27,7 +27,8 @@ def paired(
         value = row.scores.get(measure.name)
         if value is not None:
             scores.setdefault(row.restorer, {})[row.image] = value
-    found = differences(scores, level=level, resamples=resamples, seed=seed)
+    made_of = {row.image: row.picture or row.image for row in rows}
+    found = differences(scores, clusters=made_of, level=level, resamples=resamples, seed=seed)
     means = {name: sum(own.values()) / len(own) for name, own in scores.items()}
     facts = tuple(
         DifferenceFacts(
@@ -36,7 +37,7 @@ def paired(
             value=each.mean.value,
             low=each.mean.low,
             high=each.mean.high,
-            images=each.mean.count,
+            images=len(scores[each.one].keys() & scores[each.other].keys()),
             p=each.p,
             adjusted_p=each.adjusted_p,
             holds=each.holds,

@@ -139,6 +139,9 @@ class Row(_Part):
     """Names the image."""
     restorer: str
     task: str
+    picture: str = ""
+    """What it was made of, where others were made of the same: intervals and tests draw pictures, with all images made
+    of them. By default the image itself."""
     slices: dict[str, str] = {}
     """The part of each way to slice that it belongs to, such as ``{"megapixels": "1 to 4"}``."""
     status: Status

@@ -61,13 +61,30 @@ def interval(
 
 
 def interval_over_groups(
-    groups: Mapping[str, ArrayLike], *, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+    groups: Mapping[str, ArrayLike],
+    *,
+    clusters: Mapping[str, Sequence[Hashable]] | None = None,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> Interval:
     """The mean of the means of ``groups``, such as tasks, with its BCa interval. Each group is resampled within itself:
     their sizes are a choice of the benchmark and no chance.
+
+    Args:
+        groups: The scores of each group, one at least.
+        clusters: What each was measured on, where some were measured on the same, in one group or in several: these
+            come and go together, and groups are resampled together.
+        level: The confidence level.
+        resamples: How many samples are drawn.
+        seed: Makes the interval reproducible.
     """
     arrays = [np.asarray(values, float) for values in groups.values()]
     value = float(np.mean([array.mean() for array in arrays]))
+    if clusters is not None:
+        named = [clusters[name] for name in groups]
+        if len({one for each in named for one in each}) < sum(map(len, named)):
+            return _clustered(value, arrays, named, level, resamples, seed)
     count = sum(map(len, arrays))
     if min(map(len, arrays)) < 2:
         return Interval(value, None, None, level, count)
@@ -79,6 +96,33 @@ def interval_over_groups(
 
     low, high = _scipy_interval(tuple(arrays), mean_of_means, level, resamples, seed, paired=False)
     return Interval(value, low, high, level, count)
+
+
+def _clustered(
+    value: float,
+    groups: Sequence[Floats],
+    clusters: Sequence[Sequence[Hashable]],
+    level: float,
+    resamples: int,
+    seed: int,
+) -> Interval:
+    numbers: dict[Hashable, int] = {}
+    places = [np.array([numbers.setdefault(one, len(numbers)) for one in each]) for each in clusters]
+    if len(numbers) < 2:
+        return Interval(value, None, None, level, len(numbers))
+    parts: list[Floats] = []
+    for group, index in zip(groups, places, strict=True):
+        parts.append(np.bincount(index, weights=group, minlength=len(numbers)).astype(np.float64))
+        parts.append(np.bincount(index, minlength=len(numbers)).astype(np.float64))
+
+    def mean_of_means(*samples: Any, axis: int) -> Any:
+        totals = [sample.sum(axis=axis) for sample in samples]
+        means = [total / count for total, count in zip(totals[::2], totals[1::2], strict=True)]
+        return np.nanmean(means, axis=0)  # a sample may have left a group without any
+
+    with np.errstate(invalid="ignore"):
+        low, high = _scipy_interval(tuple(parts), mean_of_means, level, resamples, seed, paired=True)
+    return Interval(value, low, high, level, len(numbers))
 
 
 @dataclass(frozen=True)
@@ -135,12 +179,18 @@ def paired_p(
 
 
 def differences(
-    scores: Mapping[str, Mapping[str, float]], *, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+    scores: Mapping[str, Mapping[str, float]],
+    *,
+    clusters: Mapping[str, Hashable] | None = None,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> list[Difference]:
     """Every pair of restorers compared on the images that both have a score for, and which differences hold.
 
     Args:
         scores: The score of each restorer on each image, by name.
+        clusters: What each image was made of, by name, where several were made of the same.
         level: The confidence level; an error anywhere in the list is as rare as 1 - level.
         resamples: How many samples are drawn.
         seed: Makes the result reproducible.
@@ -151,8 +201,10 @@ def differences(
         if not common:
             continue
         first, second = (np.array([scores[name][image] for image in common], float) for name in (one, other))
-        mean = interval(first - second, level=level, resamples=resamples, seed=seed)
-        found.append((one, other, mean, paired_p(first, second, resamples=resamples, seed=seed)))
+        made_of = [clusters[image] for image in common] if clusters is not None else None
+        mean = interval(first - second, clusters=made_of, level=level, resamples=resamples, seed=seed)
+        p = paired_p(first, second, clusters=made_of, resamples=resamples, seed=seed)
+        found.append((one, other, mean, p))
     adjusted = holm([p for *_, p in found])
     return [Difference(*each, p, p < 1 - level) for each, p in zip(found, adjusted, strict=True)]
 

@@ -39,8 +39,9 @@ class Subject:
         degraded: Its file, for one that is a file.
         clean: The file of the clean one, where there is one.
         number: Its number in the data set, for one that is not.
-        within: Its path below the folder of its task, without the suffix and the extension.
+        within: Its path below the folder of its task, with what its name shares with that of the clean one.
         folder: That folder, from the one of the benchmark.
+        picture: The clean picture that it was made of, where others were made of the same.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Subject:
     number: int = -1
     within: str = ""
     folder: str = ""
+    picture: str = ""
 
     @property
     def file_name(self) -> str:
@@ -187,20 +189,21 @@ def _layouts(benchmark: Benchmark, root: Path) -> dict[str, Layout]:
 
 def _of_card(task: BenchmarkTask, card: BenchmarkCard) -> Layout:
     if task.folder:
-        return Layout(degraded=task.folder, clean=task.clean or None)
+        names = {"degraded_name": task.degraded_name, "clean_name": task.clean_name}
+        return Layout(degraded=task.folder, clean=task.clean or None, **names)
     if card.references:
         return Layout(degraded=f"{task.name}/degraded", clean=f"{task.name}/clean")
     return Layout(degraded=task.name)
 
 
 def _of_layout(task: str, layout: Layout, root: Path, subjects: Subjects) -> Iterator[Subject]:
-    degraded = _named(root / layout.degraded, layout.degraded_suffix, task, subjects)
+    degraded = _named(root / layout.degraded, layout.degraded_name, task, subjects)
     if layout.clean is None:
         for within, path in degraded.items():
             yield Subject(f"{task}/{within}", task, path, within=within, folder=layout.degraded)
         return
     subjects.references = True
-    clean = _named(root / layout.clean, layout.clean_suffix, task, subjects)
+    clean = _named(root / layout.clean, layout.clean_name, task, subjects)
     for within, path in degraded.items():
         partner = clean.pop(within, None)
         if partner is None:
@@ -208,24 +211,25 @@ def _of_layout(task: str, layout: Layout, root: Path, subjects: Subjects) -> Ite
             subjects.problems.append(Problem(kind="missing", message=said, image=f"{task}/{within}", path=str(path)))
         yield Subject(f"{task}/{within}", task, path, partner, within=within, folder=layout.degraded)
     for path in clean.values():
-        if layout.clean == layout.degraded and not layout.clean_suffix:
+        if layout.clean == layout.degraded and layout.clean_name == "{}":
             continue
         said = f"{path} has no degraded image in {root / layout.degraded}"
         subjects.problems.append(Problem(kind="extra", message=said, path=str(path)))
 
 
-def _named(folder: Path, suffix: str, task: str, subjects: Subjects) -> dict[str, Path]:
-    """The pictures below ``folder`` whose names end in ``suffix``, by their path without that and the extension."""
+def _named(folder: Path, pattern: str, task: str, subjects: Subjects) -> dict[str, Path]:
+    """The pictures below ``folder`` whose names follow ``pattern``, by their path with what ``{}`` stands for."""
     if not folder.is_dir():
         said = f"the images of {task} should lie in {folder}, which is no folder"
         subjects.problems.append(Problem(kind="missing", message=said, path=str(folder)))
         return {}
+    before, _, after = pattern.partition("{}")
     found: dict[str, Path] = {}
     for path in pictures_below(folder):
-        within = as_text(path.relative_to(folder).with_suffix("").as_posix())
-        if not within.endswith(suffix):
+        own = path.relative_to(folder).with_suffix("")
+        if not (own.name.startswith(before) and own.name.endswith(after)) or len(own.name) < len(before + after):
             continue
-        within = within.removesuffix(suffix)
+        within = as_text(own.with_name(own.name[len(before) : len(own.name) - len(after)] or "_").as_posix())
         if within in found:
             said = f"{path} and {found[within].name} are the same image by name; the second is passed over"
             subjects.problems.append(Problem(kind="extra", message=said, path=str(path)))
@@ -253,7 +257,7 @@ def _list_pairs(pairs: Dataset, recipe: EvaluationRecipe, subjects: Subjects) ->
     for number, item in enumerate(pairs.items()):
         within = PurePosixPath(item.key).as_posix()
         name = within if within.startswith(f"{item.task}/") else f"{item.task}/{within}"
-        subjects.found.append(Subject(name, item.task, number=number, within=within))
+        subjects.found.append(Subject(name, item.task, number=number, within=within, picture=item.picture))
     subjects.found.sort(key=lambda subject: (subject.task, subject.name))
 
 

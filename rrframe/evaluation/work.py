@@ -213,6 +213,7 @@ class EvaluationWork:
             image=subject.name,
             restorer=candidate.name,
             task=subject.task,
+            picture=subject.picture,
             slices=parts,
             status="scored",
             scores=dict.fromkeys(self._scorer.metrics),

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StrictBool, StrictInt, ValidationInfo, field_validator, model_validator
 
 from rrframe.cards.loading import find_benchmark
-from rrframe.cards.models import BenchmarkCard
+from rrframe.cards.models import BenchmarkCard, NamePattern
 from rrframe.contracts.backbone import Backbone
 from rrframe.contracts.component import Used, create
 from rrframe.contracts.dataset import Dataset
@@ -29,12 +29,12 @@ class Layout(Section):
     degraded: str = ""
     """The folder of the degraded images."""
     clean: str | None = None
-    """The folder of the clean ones; the same as ``degraded`` where the endings tell them apart; none without
-    references."""
-    degraded_suffix: str = ""
-    """What the names of degraded images end in, before the extension, such as ``_moire``."""
-    clean_suffix: str = ""
-    """What those of clean ones end in."""
+    """The folder of the clean ones; the same as ``degraded`` where names tell them apart; none without references."""
+    degraded_name: NamePattern = "{}"
+    """How degraded images are named, without the extension: ``{}`` stands for what both sides of a pair share, as in
+    ``{}_moire``."""
+    clean_name: NamePattern = "{}"
+    """How clean ones are named."""
 
 
 class Benchmark(Section):
@@ -87,6 +87,9 @@ class Benchmark(Section):
         return find_benchmark(self.card) if self.card else None
 
 
+_TOLD = ("task", "prompt", "steps", "guidance", "seed", "tile", "overlap")
+
+
 class RestorerChoice(Section):
     """What is scored: a backbone, a folder of ready outputs, the input itself, or numbers that others published."""
 
@@ -132,10 +135,10 @@ class RestorerChoice(Section):
             hint = "one of backbone (or checkpoint), folder, identity: true, published: MODEL"
             raise failure({(): problem(said, hint=hint)})
         if self.kind != "backbone":
-            told = {"task", "prompt", "steps", "guidance", "seed", "tile", "overlap"} & self.model_fields_set
+            fields = type(self).model_fields
+            told = [name for name in _TOLD if getattr(self, name) != fields[name].get_default()]
             if told:
-                name = sorted(told)[0]
-                raise failure({(name,): problem(f"{name} is for a backbone, and this is {self.kind}")})
+                raise failure({(told[0],): problem(f"{told[0]} is for a backbone, and this is {self.kind}")})
         return self
 
     @property
