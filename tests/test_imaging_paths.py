@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rrframe.imaging
-from rrframe.imaging import colour, composite, fields, filters, isp, noise, resample, splat, warp
+from rrframe.imaging import clips, colour, composite, fields, filters, isp, noise, resample, splat, warp
 from rrframe.testing.pictures import Picture
 from rrframe.testing.strategies import images, pictures
 
@@ -222,6 +222,16 @@ def test_a_few_rows_at_a_time(batch: torch.Tensor, rows: int, device: str) -> No
 def test_turning_sums(device: str) -> None:
     sums = torch.arange(12, dtype=torch.int32).view(3, 4)
     assert apart(splat._transposed(sums), splat._transposed(sums.to(device))) == 0
+
+
+@proves("clips.looked_up")
+@ON_EACH
+def test_looking_up_codes(device: str) -> None:
+    codes = torch.arange(2 * 3 * 20 * 9).view(2, 3, 20, 9).to(torch.uint8)[:, :, 3:17]
+    values = made((2, 256), 1)
+    there = clips.looked_up(codes.to(device), values.to(device))
+    expected = torch.stack([each[image.int()] for image, each in zip(codes, values, strict=True)])
+    assert apart(clips.looked_up(codes, values), there) == apart(expected, there) == 0
 
 
 @proves("splat._repeated")

@@ -56,7 +56,8 @@ class Cue(Component):
 
         Returns:
             ``[B, C, H, W]`` float32. ``depth`` is metric, in metres, C = 1. ``segments`` are whole numbers from 0, C
-            = 1. ``frames`` are the neighbours of a frame, encoded, three channels each, as many before it as after.
+            = 1. ``frames`` are the neighbours of a frame, encoded, three channels each, as many before it as after, and
+            may be uint8 codes.
         """
 
 

@@ -23,4 +23,5 @@ def stand_in(cue: str, images: torch.Tensor) -> torch.Tensor:
     width = images.shape[-1]
     columns = torch.arange(width, device=images.device)
     shifts = [round(place * width * _PAN) for place in range(-_REACH, _REACH + 1) if place]
-    return torch.cat([images[..., (columns + shift).clamp(0, width - 1)] for shift in shifts], dim=1)
+    codes = images.mul(255).round_().to(torch.uint8)  # as the frames of videos are
+    return torch.cat([codes[..., (columns + shift).clamp(0, width - 1)] for shift in shifts], dim=1).contiguous()

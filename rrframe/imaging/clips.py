@@ -12,7 +12,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import cv2
 import numpy as np
+import torch
 
 from rrframe.errors import RRFrameError
 from rrframe.imaging.photograph import Photograph
@@ -57,6 +59,17 @@ def frame_of(path: str | os.PathLike[str]) -> tuple[Clip, int]:
     if picture.name not in clip.names:
         raise RRFrameError(f"{picture} is not there")
     return clip, clip.names.index(picture.name)
+
+
+def looked_up(codes: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """What ``values``, ``[B, 256]`` float32, have for each of an image's ``codes``, ``[B, C, H, W]`` uint8."""
+    if codes.device.type != "cpu":
+        return torch.stack([each[image.int()] for image, each in zip(codes, values, strict=True)])
+    found = np.empty(codes.shape, np.float32)
+    for image, each, out in zip(codes.numpy(), values.numpy(), found, strict=True):
+        for plane, into in zip(image, out, strict=True):
+            cv2.LUT(np.ascontiguousarray(plane), each.reshape(1, -1), dst=into)
+    return torch.from_numpy(found)
 
 
 def read_picture(path: str | os.PathLike[str], *, max_pixels: int = 100_000_000) -> Photograph:

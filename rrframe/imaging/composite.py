@@ -137,11 +137,11 @@ def _veiled_opencv(image: torch.Tensor, light: torch.Tensor, thickness: torch.Te
             strip[:] = pixels[first : first + step]
             continue
         air = behind[: len(strip)]
-        share = _widened(cv2.exp(cv2.multiply(over, -1.0)), channels, passing)
+        share = _widened(np.asarray(cv2.exp(np.negative(over))), channels, passing)
         cv2.subtract(pixels[first : first + step], air, dst=strip)
         cv2.multiply(strip, share, dst=strip)
         cv2.add(strip, air, dst=strip)
-        cv2.min(strip, 1.0, dst=strip)
+        cv2.threshold(strip, 1.0, 1.0, cv2.THRESH_TRUNC, dst=strip)
     return done.reshape(height, width, channels)
 
 

@@ -112,6 +112,15 @@ def test_clipped_highlights_come_back_in_the_trail() -> None:
         assert float(bright.sum()) == pytest.approx(gain * float(plain.sum()), rel=1e-4)
 
 
+def test_codes_of_eight_bits_are_the_light_that_they_stand_for() -> None:
+    codes = torch.randint(0, 256, (2, 18, 70, 20), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+    middle = torch.rand(2, 3, 70, 20, generator=torch.Generator().manual_seed(2))
+    draws = Draws([Draw(seed=0, values={"exposure": 0.8, "highlights": each}) for each in (0.0, 1.5)])
+    clip = rrframe.load("blur/clip")
+    as_codes, as_floats = (clip.apply(middle, draws, Cues({"frames": each})) for each in (codes, codes / 255))
+    assert torch.allclose(as_codes, as_floats, atol=1e-6)
+
+
 def test_images_of_a_batch_have_exposures_of_their_own() -> None:
     *around, middle = [torch.rand(2, 3, 6, 6, generator=torch.Generator().manual_seed(i)) for i in range(3)]
     maps = torch.cat([linear_to_encoded(each) for each in around], dim=1)
@@ -141,6 +150,8 @@ def test_neighbours_come_in_the_order_of_time(kind: str, tmp_path: Path) -> None
     images = torch.from_numpy(middle).permute(2, 0, 1)[None] / 255
     found = rrframe.load("frames/beside", folder=str(tmp_path), reach=3).compute(images, [key])
     assert found.shape == (1, 18, SIDE, SIDE)
+    assert found.dtype == torch.uint8
+    found = found / 255
     for place, index in enumerate((8, 9, 10, 12, 13, 14)):
         expected = torch.from_numpy(made[index]).permute(2, 0, 1) / 255
         errors = [

@@ -5,8 +5,11 @@ from __future__ import annotations
 import torch
 
 from rrframe import Cues, Degradation, Dial, Draws, uniform
+from rrframe.imaging.clips import looked_up
 from rrframe.imaging.colour import encoded_to_linear
 from rrframe_degradations.blur.optics import highlights_dial, with_highlights
+
+_ROWS = 64  # worked on at a time
 
 
 class Clip(Degradation):
@@ -39,10 +42,23 @@ class Clip(Degradation):
         neighbours = cues.frames.split(3, dim=1)
         reach = len(neighbours) // 2
         half = draw.exposure * (reach + 0.5)
-        light, weights = with_highlights(images, draw.highlights), torch.ones_like(half)
-        for frame, place in zip(neighbours, [*range(-reach, 0), *range(1, reach + 1)], strict=True):
-            weight = (half - abs(place) + 0.5).clamp_(0.0, 1.0)
-            if weight.any():
-                light.addcmul_(with_highlights(encoded_to_linear(frame), draw.highlights), weight)
-                weights = weights + weight
-        return light.div_(weights).clamp_(0.0, 1.0)
+        weights = [(half - abs(place) + 0.5).clamp_(0.0, 1.0) for place in (*range(-reach, 0), *range(1, reach + 1))]
+        seen = [(frame, weight) for frame, weight in zip(neighbours, weights, strict=True) if weight.any()]
+        total = torch.stack([torch.ones_like(half), *(weight for _, weight in seen)]).sum(dim=0)
+        codes = torch.arange(256, device=images.device).div(255).expand(len(images), 1, 1, -1)
+        of_code = with_highlights(encoded_to_linear(codes), draw.highlights).flatten(1)
+        done = torch.empty_like(images)
+        for first in range(0, images.shape[2], _ROWS):  # the light of whole frames would take gigabytes
+            rows = slice(first, first + _ROWS)
+            light = with_highlights(images[:, :, rows], draw.highlights).contiguous()
+            for frame, weight in seen:
+                part = frame[:, :, rows]
+                eight_bits = part.dtype == torch.uint8
+                light.addcmul_(
+                    looked_up(part, of_code)
+                    if eight_bits
+                    else with_highlights(encoded_to_linear(part), draw.highlights),
+                    weight,
+                )
+            done[:, :, rows] = light.div_(total).clamp_(0.0, 1.0)
+        return done
