@@ -38,11 +38,28 @@ def test_runs_are_joined_into_one(tmp_path, photo):
     assert Results.model_validate_json(joined.text()) == joined
 
 
+def _changed(results: Results, **benchmark: object) -> Results:
+    return results.model_copy(update={"benchmark": results.benchmark.model_copy(update=benchmark)})
+
+
 def test_runs_on_other_benchmarks_are_not_joined(tmp_path, photo):
     results = results_of(tmp_path, photo, each=1)
-    elsewhere = results.model_copy(update={"benchmark": results.benchmark.model_copy(update={"name": "c"})})
+    one = (_changed(results, card="uhdm"), tmp_path)
     with pytest.raises(RRFrameError, match="was made on"):
-        join([(results, tmp_path), (elsewhere, tmp_path)], tmp_path)
+        join([one, (_changed(results, card="sir2"), tmp_path)], tmp_path)
+    for told, changed in [("no image in common", {"image": "another"}), ("another task or size", {"width": 7})]:
+        rows = tuple(row.model_copy(update=changed) for row in results.rows)
+        with pytest.raises(RRFrameError, match=told):
+            join([(results, tmp_path), (results.model_copy(update={"rows": rows}), tmp_path)], tmp_path)
+
+
+def test_folders_of_ones_own_are_one_benchmark_where_their_images_agree(tmp_path, photo):
+    results = results_of(tmp_path, photo, each=2)
+    again = _changed(results, name="called otherwise", title="lying elsewhere")
+    joined = join(
+        [(results, tmp_path), (again.model_copy(update={"name": "again"}), tmp_path)], tmp_path, resamples=100
+    )
+    assert f"{OURS} (again)" in {each.name for each in joined.restorers}
 
 
 def test_a_run_joined_alone_stays_what_it_is(tmp_path, photo):

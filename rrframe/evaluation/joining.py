@@ -69,11 +69,7 @@ def join(runs: Sequence[tuple[Results, Path]], folder: Path, *, resamples: int =
         raise RRFrameError("there are no results to join")
     first = runs[0][0]
     for results, where in runs[1:]:
-        if results.benchmark.name != first.benchmark.name:
-            raise RRFrameError(
-                f"{where} was made on {results.benchmark.title}, and {runs[0][1]} on {first.benchmark.title}",
-                hint="compare runs on one benchmark",
-            )
+        _check_one_benchmark(runs[0], (results, where))
     labelled = _labelled(runs)
     measures = list(_measures(labelled))
     names = [each.name for each in measures]
@@ -102,6 +98,28 @@ def join(runs: Sequence[tuple[Results, Path]], folder: Path, *, resamples: int =
         published=tuple({table.measure: table for run in labelled for table in run.results.published}.values()),
         problems=(*_apart(labelled), *(each for run in labelled for each in run.results.problems)),
     )
+
+
+def _check_one_benchmark(one: tuple[Results, Path], other: tuple[Results, Path]) -> None:
+    """Two cards say it by name; a folder of one's own has no name, and then the images have to agree."""
+    cards = [results.benchmark.card for results, _ in (one, other)]
+    looks = [
+        {row.image: (row.task, row.width, row.height) for row in results.rows if row.width}
+        for results, _ in (one, other)
+    ]
+    shared = looks[0].keys() & looks[1].keys()
+    unlike = sorted(image for image in shared if looks[0][image] != looks[1][image])
+    titles = f"{other[1]} was made on {other[0].benchmark.title}, and {one[1]} on {one[0].benchmark.title}"
+    if all(cards) and cards[0] != cards[1]:
+        reason = titles
+    elif not shared:
+        reason = f"{titles}: they have no image in common"
+    elif unlike:
+        named = ", ".join(unlike[:_NAMED]) + (", ..." if len(unlike) > _NAMED else "")
+        reason = f"{titles}: {len(unlike)} images of one name are of another task or size ({named})"
+    else:
+        return
+    raise RRFrameError(reason, hint="compare runs on one benchmark")
 
 
 # Names
