@@ -8,7 +8,8 @@ WORKERS ?= 2
 DEMO := runs/demo
 BIN := .venv/bin
 # What needs torchvision lies in a folder of its own, which tests/beside.py puts on the path of a process: whatever finds
-# torchvision imports it, and a torchvision built for CUDA cannot be imported beside a torch built for CPUs.
+# torchvision imports it, and a torchvision built for CUDA cannot be imported beside a torch built for CPUs. So does
+# torchao, which diffusers imports wherever it is: seconds, and messages about parts of it that are for other machines.
 BESIDE := .venv/beside
 # Modules are compiled as they are first imported: most of what torch brings never is.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --no-compile --constraint constraints.txt
@@ -71,7 +72,7 @@ clean:  ## Remove everything that these commands made, .venv and $(DEMO) include
 .venv/ready-to-develop: .venv/ready
 	$(SAY) "Installing what tests and documentation need"
 	@$(PIP) --editable '.[dev,docs]'
-	@$(PIP) --no-deps --upgrade --target $(BESIDE) einops lpips pyiqa spandrel torchvision
+	@$(PIP) --no-deps --upgrade --target $(BESIDE) einops lpips pyiqa spandrel torchao torchvision
 	@touch $@
 
 .venv/bin/python:

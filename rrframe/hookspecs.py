@@ -212,7 +212,8 @@ def on_pair_written(pair: PairWritten) -> None:
 
 @hookspec
 def on_step_ended(step: StepEnded) -> None:
-    """A unit of a run ended: a shard of a synthesis run, an optimizer step of a training run.
+    """A unit of a run ended: a shard of a synthesis run, an optimizer step of a training run. A validation after a step
+    is told of likewise, with figures whose names begin with ``validation/``.
 
     ```python
     @hookimpl

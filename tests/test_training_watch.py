@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from conftest import Cli
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,18 +26,21 @@ from making import photographs
 from PIL import Image
 from plugin_on_path import write_plugin
 from rich.console import Console
+from scoring import LAYOUT
 from test_training import losses, stage, written
 from test_training import pairs as pairs
 
 from rrframe.pages.plots import Curve
 from rrframe.pairs.mixing import Cell, Mixer
 from rrframe.recipe import load_recipe
+from rrframe.recipe.training import Validation
 from rrframe.rng import Key
 from rrframe.run.folder import RunFailed, RunFolder
 from rrframe.training.data import Example
+from rrframe.training.measures import Measuring
 from rrframe.training.run import Trained, run_training
 from rrframe.training.stopping import Gradients, Interrupts
-from rrframe.training.validation import is_better, psnr, ssim
+from rrframe.training.validation import psnr, ssim
 
 # A network whose loss is no number in one step of every process.
 FICKLE = '''
@@ -88,11 +92,99 @@ def test_psnr_and_ssim_of_known_images() -> None:
     assert ssim(clean + 0.2, clean) < ssim(clean + 0.1, clean) < 1
 
 
-def test_a_metric_knows_which_way_is_better() -> None:
+def test_a_measure_knows_which_way_is_better(tmp_path: Path) -> None:
     before, after = {"psnr": 20.0, "ssim": 0.8, "loss": 2.0}, {"psnr": 21.0, "ssim": 0.7, "loss": 1.0}
-    assert [name for name in before if is_better(name, after, before)] == ["psnr", "loss"]
-    assert not is_better("psnr", {"psnr": math.nan}, before)
-    assert is_better("psnr", before, None)
+    by = {name: Measuring.of(Validation(metric=name), tmp_path) for name in before}
+    assert [name for name in before if by[name].is_better(after, before)] == ["psnr", "loss"]
+    assert not by["psnr"].is_better({"psnr": math.nan}, before)
+    assert not by["psnr"].is_better({"psnr": None}, before)
+    assert by["psnr"].is_better(before, None)
+    noise, image = Measuring.of(Validation(metric="severity/noise"), tmp_path), torch.rand(1, 3, 64, 64)
+    found = noise.of_pair({"degraded": image, "restored": image * 0.1 + 0.4, "clean": image})
+    assert noise.is_better({"severity/noise": found["severity/noise"]}, {"severity/noise": 5.0})
+    assert found["severity/noise"] < found["degraded_severity/noise"]
+
+
+@pytest.mark.parametrize(
+    ("validation", "said"),
+    [
+        ({"metric": "severity/nois"}, ["validation.metric", "severity/noise"]),
+        ({"metric": "evaluation/FS"}, ["validation.metric", "no evaluation"]),
+        ({"evaluation": "quickstart"}, ["a recipe of synthesis, not of evaluation"]),
+        ({"evaluation": "EVALUATION", "metric": "evaluation/FS"}, ["nothing measures 'evaluation/FS'"]),
+    ],
+)
+def test_what_cannot_decide_is_told_before_the_first_step(
+    validation: dict[str, Any], said: list[str], pairs: Path, evaluation: Path, tmp_path: Path, rrframe_here: Cli
+) -> None:
+    validation = {name: str(evaluation) if value == "EVALUATION" else value for name, value in validation.items()}
+    done = rrframe_here("run", written(tmp_path / "t.yaml", pairs, validation=validation), "--out", "run")
+    assert done.returncode == 2
+    for words in said:
+        assert words in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def evaluation(tmp_path: Path) -> Path:
+    """A recipe of evaluation of one image."""
+    photographs(tmp_path / "images/noise/degraded", 1, side=48)
+    photographs(tmp_path / "images/noise/clean", 1, side=48)
+    recipe = {
+        "kind": "evaluation",
+        "benchmark": {"folder": str(tmp_path / "images"), "layout": {"noise": LAYOUT["noise"]}},
+        "restorers": {"nothing": {"identity": True}},
+        "metrics": [{"use": "metric/psnr"}],
+    }
+    path = tmp_path / "evaluation.yaml"
+    path.write_text(yaml.safe_dump(recipe))
+    return path
+
+
+def test_a_metric_or_an_evaluation_decides_and_observers_are_told(
+    pairs: Path, evaluation: Path, tmp_path: Path, rrframe_cli: Cli
+) -> None:
+    """And a folder goes on with other processes, told from its checkpoint."""
+    # Lower is better in the one, which alone makes "best" mean something else than by PSNR.
+    settings = {
+        "every": 2,
+        "share": 0.2,
+        "pairs": 1,
+        "evaluation": str(evaluation),
+        "metrics": [{"use": "severity/noise"}],
+    }
+    settings["metric"] = "evaluation/metric/psnr"
+    recipe = written(tmp_path / "t.yaml", pairs, validation=settings, stages=[stage(steps=4)])
+    (tmp_path / "fake").mkdir()
+    (tmp_path / "fake" / "wandb.py").write_text(FAKE_WANDB)
+    environment = {"PYTHONPATH": str(tmp_path / "fake"), "WANDB_PROJECT": "p", "WANDB_MODE": "offline"}
+    done = rrframe_cli("run", recipe, "--out", "run", env=environment)
+    assert done.returncode == 0, done.stderr
+    validated = lines(tmp_path / "run" / "validations.jsonl")
+    assert {"severity/noise", "degraded_severity/noise", "evaluation/metric/psnr"} <= validated[0].keys()
+    best = told(tmp_path / "run")["last"]["best"]
+    assert best["evaluation/metric/psnr"] == max(line["evaluation/metric/psnr"] for line in validated)
+    assert "evaluation" in done.stdout or "metric/psnr" in done.stdout
+    logged = lines(tmp_path / "run" / "logged.jsonl")
+    assert [line["step"] for line in logged if "train/loss" in line] == [1, 2, 3, 4]
+    assert [line["step"] for line in logged if "validation/psnr" in line] == [2, 4]
+    assert logged[-1] == {"finished": 0}
+
+    state = tmp_path / "run/checkpoints/step-0000004/state.json"
+    state.write_text(json.dumps(json.loads(state.read_text()) | {"processes": 2}))
+    train(recipe, tmp_path / "run")
+    assert told(tmp_path / "run")["resumed"] == ["goes on after step 4 with 1 process, where there were 2"]
+    assert "rounded in another order" in (tmp_path / "run" / "report.html").read_text()
+
+
+FAKE_WANDB = """
+import json, os
+class Run:
+    def __init__(self, dir): self.file = open(os.path.join(dir, "logged.jsonl"), "a")
+    def log(self, figures, step): print(json.dumps({"step": step, **figures}), file=self.file, flush=True)
+    def finish(self, exit_code): print(json.dumps({"finished": exit_code}), file=self.file, flush=True)
+def init(name, id, resume, dir): return Run(dir)
+"""
 
 
 @pytest.mark.parametrize("metric", ["ssim", "loss"])

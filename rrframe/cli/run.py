@@ -100,7 +100,6 @@ def _train(
         _tell_plan(describe_training(recipe, folder, planned_for), console)
         return
     from rrframe.training.run import run_training
-    from rrframe.training.validation import said
 
     if os.environ.get("RANK", "0") != "0":  # one process of a launcher's speaks for all
         console = Console(quiet=True)
@@ -109,7 +108,7 @@ def _train(
     console.print(f"{trained.status} after {trained.steps} steps, {trained.seconds:.1f} s this time")
     gain = trained.best["psnr"] - trained.best["degraded_psnr"] if trained.best else 0.0
     if trained.best:
-        console.print(f"best, after step {trained.best['step']}: {said(recipe.validation.metric, trained.best)}")
+        console.print(f"best, after step {trained.best['step']}: {trained.said}")
     console.print(f"report: {trained.report}")
     if trained.status == "stopped":
         console.print("the same command goes on from here")

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, ValidationInfo, field_validator, model_validator
 
 from rrframe.contracts.backbone import Backbone
 from rrframe.contracts.chain import Chain
-from rrframe.contracts.component import Used
+from rrframe.contracts.component import Used, create
 from rrframe.contracts.dataset import Dataset
+from rrframe.contracts.metric import Metric
 from rrframe.contracts.problems import Location, failure, problem
-from rrframe.errors import did_you_mean
+from rrframe.errors import RRFrameError, did_you_mean
+from rrframe.recipe.evaluation import measure_name
 from rrframe.recipe.modes import AdapterChoice, OptimizerChoice
 from rrframe.recipe.sections import RecipeName, Section, TaskName
+
+BUILT_IN = ("psnr", "ssim", "loss")
+"""What every validation measures."""
+BY_EVALUATION = "evaluation/"
+"""What the name of a measure of an evaluation begins with."""
 
 Shares = dict[str, Annotated[float, Field(ge=0)]]
 
@@ -98,10 +105,39 @@ class Validation(Section):
     """How many held-out pairs are restored each time: the same ones, all tasks in turn."""
     resolution: StrictInt | None = Field(None, ge=16)
     """The side of what is cut from the middle of each, in pixels. By default what is trained on."""
-    metric: Literal["psnr", "ssim", "loss"] = "psnr"
-    """What makes a validation better than another: the restored pairs' PSNR or SSIM, or a lower loss."""
+    metrics: tuple[Annotated[Metric, Used("metric")], ...] = ()
+    """What the restored pairs are scored by besides PSNR and SSIM: ``{use: severity/haze}``, for one."""
+    evaluation: str | None = None
+    """A recipe of evaluation, a file or a shipped one: its images are restored and scored at each validation too."""
+    metric: str = "psnr"
+    """What makes a validation better than another: the restored pairs' ``psnr`` or ``ssim``, a lower ``loss``, the name
+    of a metric, such as ``metric/lpips``, or a measure of the evaluation, such as ``evaluation/FS``."""
     patience: StrictInt | None = Field(None, ge=1)
     """Ends the training after so many validations without a better one. By default it goes on."""
+
+    @property
+    def scored_by(self) -> dict[str, Metric]:
+        """The metrics by the names of their figures, the one that decides among them."""
+        found = {measure_name(metric): metric for metric in self.metrics}
+        if self.metric.startswith(BY_EVALUATION) or self.metric in (*BUILT_IN, *found):
+            return found
+        return found | {self.metric: cast(Metric, create(self.metric, kinds=("metric",)))}
+
+    @field_validator("metric")
+    @classmethod
+    def _can_decide(cls, metric: str, info: ValidationInfo) -> str:
+        if metric in BUILT_IN or metric in {measure_name(each) for each in info.data.get("metrics", ())}:
+            return metric
+        if metric.startswith(BY_EVALUATION):
+            if info.data.get("evaluation") is None:
+                raise problem("there is no evaluation to have measures", hint="name its recipe: evaluation: FILE")
+            return metric
+        try:
+            create(metric, kinds=("metric",))
+        except RRFrameError as error:
+            hint = f"{', '.join(BUILT_IN)}, {BY_EVALUATION}MEASURE, or a metric; {error.hint or ''}".rstrip("; ")
+            raise problem(error.message, hint=hint) from None
+        return metric
 
 
 class Keep(Section):

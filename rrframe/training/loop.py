@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
@@ -28,11 +28,15 @@ from rrframe.training.curves import Curves
 from rrframe.training.data import Batch, Example, TrainingData
 from rrframe.training.encoding import FOLDER, Encoder, Kept
 from rrframe.training.loading import Share, batches, unkept, workers_for
+from rrframe.training.measures import Measuring
 from rrframe.training.model import Model
-from rrframe.training.schedule import learning_rate, split
+from rrframe.training.schedule import MAY_DIFFER, learning_rate, split
 from rrframe.training.speed import Stopwatch
 from rrframe.training.stopping import Gradients, Interrupts
-from rrframe.training.validation import Scored, is_better, keep_pictures, said, summary, validate
+from rrframe.training.validation import Scored, keep_pictures, summary, validate
+
+VALIDATION = "validation/"
+"""What the names of figures of a validation begin with, for observers."""
 
 
 class Trainer:
@@ -44,19 +48,27 @@ class Trainer:
         folder: The run's folder.
         accelerator: The processes and their devices.
         watch: Told of every step.
+        measuring: What validations measure.
     """
 
     def __init__(
-        self, recipe: TrainingRecipe, data: TrainingData, folder: RunFolder, accelerator: Accelerator, watch: Watch
+        self,
+        recipe: TrainingRecipe,
+        data: TrainingData,
+        folder: RunFolder,
+        accelerator: Accelerator,
+        watch: Watch,
+        measuring: Measuring,
     ) -> None:
         self.recipe = recipe
         self.data = data
         self.folder = folder
         self.accelerator = accelerator
         self.watch = watch
+        self.measuring = measuring
         self.backbone = recipe.backbone
         self.checkpoints = Checkpoints(folder.path, recipe.keep.last)
-        self.state: dict[str, Any] = {"done": 0, "best": None, "stale": 0, "drawn": {}, "broken": {}}
+        self.state: dict[str, Any] = {"done": 0, "best": None, "stale": 0, "drawn": {}, "broken": {}, "resumed": []}
         self._average: dict[str, torch.Tensor] | None = None
         self._interrupts = Interrupts(watch.say)
         self._gradients = Gradients(folder, accelerator.process_index)
@@ -71,6 +83,8 @@ class Trainer:
         newest = self.checkpoints.newest()
         if newest is not None:
             self.state |= self.checkpoints.state(newest)
+            self._tell_of_other_processes()
+        self.state["processes"] = self.accelerator.num_processes
         self.model = Model(self.recipe, self.accelerator, newest and self.checkpoints.weights(newest))
         self._kept = Kept(self.folder.file(FOLDER), self.backbone.plugin) if self.recipe.cache == "disk" else None
         self.encoder = Encoder(self.backbone, self._kept)
@@ -88,6 +102,16 @@ class Trainer:
             if not stopped:
                 self._finish()
         return "stopped" if stopped else "finished"
+
+    def _tell_of_other_processes(self) -> None:
+        """Say what can differ where a checkpoint of so many processes goes on with another number of them."""
+        before, now = self.state.get("processes"), self.accelerator.num_processes
+        if before in (None, now):
+            return
+        done = self.state["done"]
+        said = f"goes on after step {done} with {now} process{'es' if now > 1 else ''}, where there were {before}"
+        self.state["resumed"] = [*self.state["resumed"], said]
+        self.watch.say(f"{said}: {MAY_DIFFER}")
 
     # A stage and its steps
     # ----------------------------------------------------------------------------------------------------------------
@@ -233,10 +257,11 @@ class Trainer:
             return
         self.model.module.eval()
         with self.model.holding(self._average):
-            scored, unread = validate(self.backbone, self.data)
+            scored, unread = validate(self.backbone, self.data, self.measuring)
+            evaluated = self.measuring.evaluation.figures(self.backbone) if self.measuring.evaluation else {}
             for name, reason in unread.items():
                 self._count_broken(name, reason)
-            better = main and self._judge(scored)
+            better = main and self._judge(scored, evaluated)
             if self._agreed(better) if together else better:
                 self._export(BEST)
         if self._kept is not None:
@@ -244,16 +269,18 @@ class Trainer:
         if better:
             self.folder.note(held_out=keep_pictures(self.folder.path, scored))
 
-    def _judge(self, scored: list[Scored]) -> bool:
+    def _judge(self, scored: list[Scored], evaluated: Mapping[str, float | None]) -> bool:
         for each in scored:
             for key, reason in each.example.broken:
                 self._count_broken(f"{each.example.cell.source}/{key}", reason)
-        figures = summary(scored)
+        figures = {**summary(scored), **evaluated}
         step = self.state["done"]
-        metric = self.recipe.validation.metric
-        better = is_better(metric, figures, self.state["best"])
+        better = self.measuring.is_better(figures, self.state["best"])
         self.curves.validation(step, **figures)
-        self.watch.say(f"step {step}: {said(metric, figures)}{', the best so far' if better else ''}")
+        numbers = {name: value for name, value in figures.items() if isinstance(value, (int, float))}
+        observed = {f"{VALIDATION}{name}": value for name, value in numbers.items()}
+        get_manager().notify("on_step_ended", step=StepEnded(self.folder.path, step, observed))
+        self.watch.say(f"step {step}: {self.measuring.said(figures)}{', the best so far' if better else ''}")
         self.state["stale"] = 0 if better else self.state["stale"] + 1
         if better:
             self.state["best"] = {"step": step, **figures}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from typing import Any
@@ -208,8 +209,11 @@ def _begin(optimizer: Optimizer) -> None:
 
 
 def _torchao() -> Any:
+    logging.disable(logging.ERROR)  # it tells at length which of its parts are for other machines
     try:
         import torchao.optim
     except ModuleNotFoundError:
         raise RRFrameError("moments in 8 or 4 bits need torchao", hint="pip install 'rrframe[quantized]'") from None
+    finally:
+        logging.disable(logging.NOTSET)
     return torchao.optim

@@ -26,9 +26,12 @@ from rrframe.pages.pieces import (
     Text,
 )
 from rrframe.pages.plots import Curve
+from rrframe.recipe.training import BY_EVALUATION
 from rrframe.run.folder import RESOLVED
 from rrframe.training.curves import STEPS, TIMINGS, VALIDATIONS, read_curve
-from rrframe.training.validation import MEASURES, PICTURES
+from rrframe.training.measures import DEGRADED, Measure
+from rrframe.training.schedule import MAY_DIFFER
+from rrframe.training.validation import PICTURES
 
 REPORT = "report.html"
 _MEANS = 40  # points of a smoothed curve
@@ -42,12 +45,12 @@ def write_report(folder: Path) -> Path:
     run: Line = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     steps, validations, timings = (list(read_curve(folder, name)) for name in (STEPS, VALIDATIONS, TIMINGS))
     sections = [
-        Section("Curves", [Columns(list(_curves(steps, validations)))]),
+        Section("Curves", [Columns(list(_curves(steps, validations, _measures(run))))]),
         Section("Held-out pairs", list(_held_out(folder, run, validations))),
         Section("What was drawn", list(_drawn(run))),
         Section("What was trained", list(_trained(run))),
         Section("Speed and memory", list(_speed(timings))),
-        Section("Run", [Facts(_facts(run)), *_recipe(folder)]),
+        Section("Run", [Facts(_facts(run)), *_resumed(run), *_recipe(folder)]),
     ]
     if run.get("failure"):
         sections.insert(0, Section("Failure", [Text(run["failure"], "alarm")]))
@@ -61,7 +64,7 @@ def _intro(run: Line) -> str:
     said = f"{done:,} of {steps:,} steps, " + ("ended early: no better validation came" if early else run["status"])
     if not best:
         return f"{said}. Nothing was validated."
-    measure = MEASURES[run["metric"]]
+    measure = _measures(run)[run["metric"]]
     return (
         f"{said}. The best validation by {measure.title}, after step {best['step']:,}, has a PSNR of "
         f"{best['psnr']:.2f} dB over {best['pairs']} held-out pairs, {best['psnr'] - best['degraded_psnr']:+.2f} dB "
@@ -73,17 +76,22 @@ def _intro(run: Line) -> str:
 # ----------------------------------------------------------------------------------------------------------------------
 
 
-def _curves(steps: list[Line], validations: list[Line]) -> Iterator[Piece]:
+def _measures(run: Line) -> dict[str, Measure]:
+    return {name: Measure(**told) for name, told in run["measures"].items()}
+
+
+def _curves(steps: list[Line], validations: list[Line], measures: dict[str, Measure]) -> Iterator[Piece]:
     if not steps:
         yield Text("No step was done.", "quiet")
         return
     yield _noisy("Loss", steps, "loss")
-    for name, measure in MEASURES.items() if validations else ():
+    for name, measure in measures.items() if validations else ():
         lines = {"restored": _line(validations, name)}
-        if f"degraded_{name}" in validations[0]:
-            lines["degraded"] = _line(validations, f"degraded_{name}")
+        if DEGRADED + name in validations[0]:
+            lines["degraded"] = _line(validations, DEGRADED + name)
         what = measure.title + (f",{measure.unit}" if measure.unit else "")
-        yield Curve(f"Held-out pairs: {what}", "step", lines)
+        on = "Evaluation" if name.startswith(BY_EVALUATION) else "Held-out pairs"
+        yield Curve(f"{on}: {what}", "step", lines)
     yield Curve("Learning rate", "step", {"learning rate": _line(steps, "learning_rate")})
     yield _noisy("Norm of the gradient", steps, "gradient")
 
@@ -102,7 +110,7 @@ def _noisy(title: str, steps: list[Line], name: str) -> Curve:
 
 
 def _line(lines: list[Line], name: str) -> list[tuple[float, float]]:
-    return [(line["step"], line[name]) for line in lines]
+    return [(line["step"], line[name]) for line in lines if line[name] is not None]
 
 
 # Held-out pairs
@@ -202,6 +210,11 @@ def _speed(timings: list[Line]) -> Iterator[Piece]:
 def _facts(run: Line) -> dict[str, Cell]:
     versions = ", ".join(f"{name} {version}" for name, version in run.get("versions", {}).items())
     return {"Status": run["status"], "Seed": run["seed"], "Versions": versions}
+
+
+def _resumed(run: Line) -> Iterator[Piece]:
+    for said in run.get("resumed", []):
+        yield Text(f"It {said}: {MAY_DIFFER}.")
 
 
 def _recipe(folder: Path) -> Iterator[Piece]:

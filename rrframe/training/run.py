@@ -24,11 +24,13 @@ from rrframe.run.folder import RunFolder, disk_errors_told, environment
 from rrframe.run.observed import RunFinished, RunStarted
 from rrframe.run.progress import Watch
 from rrframe.training.data import TrainingData
+from rrframe.training.measures import Measuring
 from rrframe.training.planning import frozen_in, refuse_too_large
 from rrframe.training.report import REPORT, write_report
 from rrframe.training.schedule import split
 
 PARTIAL = ".partial"
+EVALUATION = "evaluation"
 _EXTRA = "pip install 'rrframe[training]'"
 
 
@@ -41,6 +43,7 @@ class Trained:
         status: ``finished`` or ``stopped``.
         steps: Steps done, of all runs in this folder.
         best: The best validation, if there was one.
+        said: The same in words.
         seconds: How long it took this time.
         report: The page.
     """
@@ -49,6 +52,7 @@ class Trained:
     status: str
     steps: int
     best: dict[str, Any] | None
+    said: str
     seconds: float
     report: Path
 
@@ -70,6 +74,7 @@ def run_training(loaded: LoadedRecipe, folder: Path, console: Console) -> Traine
     _ = data.mixers  # tells what is missing before anything is written
     refuse_too_large(recipe, accelerator.num_processes)
     frozen = _frozen(recipe)
+    measuring = Measuring.of(recipe.validation, folder / EVALUATION)
     with disk_errors_told(folder), _disk_errors_of_tensors():
         folder.mkdir(parents=True, exist_ok=True)
         with run.claimed(0, 1) if main else nullcontext():
@@ -77,11 +82,17 @@ def run_training(loaded: LoadedRecipe, folder: Path, console: Console) -> Traine
                 run.adopt(loaded.resolved, resolved_yaml(loaded), aside=("workers", "micro_batch", "parallel"))
                 run.note(frozen=frozen)
                 _sweep(folder)
-            return _train(loaded.name, recipe, data, run, accelerator, console)
+            return _train(loaded.name, recipe, data, run, accelerator, console, measuring)
 
 
 def _train(
-    name: str, recipe: TrainingRecipe, data: TrainingData, run: RunFolder, accelerator: Any, console: Console
+    name: str,
+    recipe: TrainingRecipe,
+    data: TrainingData,
+    run: RunFolder,
+    accelerator: Any,
+    console: Console,
+    measuring: Measuring,
 ) -> Trained:
     from rrframe.training.checkpoints import Checkpoints
     from rrframe.training.loop import Trainer
@@ -90,12 +101,13 @@ def _train(
     steps = sum(stage.steps for stage in recipe.stages)
     quiet = Console(quiet=True) if not accelerator.is_main_process else console
     with Watch(quiet, steps, "steps", Checkpoints(run.path, recipe.keep.last).done()) as watch:
-        trainer = Trainer(recipe, data, run, accelerator, watch)
+        trainer = Trainer(recipe, data, run, accelerator, watch, measuring)
         with _told(name, recipe, run, trainer, accelerator.is_main_process, steps):
             status = trainer.run()
             trainer.state["status"] = status
-    state = trainer.state
-    return Trained(run.path, status, state["done"], state["best"], time.monotonic() - began, run.path / REPORT)
+    done, best = trainer.state["done"], trainer.state["best"]
+    said = measuring.said(best) if best else ""
+    return Trained(run.path, status, done, best, said, time.monotonic() - began, run.path / REPORT)
 
 
 @contextmanager
@@ -104,7 +116,8 @@ def _told(name: str, recipe: TrainingRecipe, run: RunFolder, trainer: Any, main:
     if not main:
         yield
         return
-    facts = {"seed": recipe.seed, "metric": recipe.validation.metric, "wanted_steps": steps, "failure": None}
+    facts = {"seed": recipe.seed, "metric": recipe.validation.metric, "measures": trainer.measuring.told()}
+    facts |= {"wanted_steps": steps, "failure": None}
     run.note(recipe=name, kind="training", status="running", **facts, **environment())
     run.log("started", steps=steps)
     get_manager().notify("on_run_started", run=RunStarted(run.path, "training", name, steps, steps))
@@ -124,8 +137,9 @@ def _told(name: str, recipe: TrainingRecipe, run: RunFolder, trainer: Any, main:
         _sweep(run.path)
         with _best_effort(status):
             run.log(status, **figures)
-            counts = {"drawn": state["drawn"], "wanted": wanted(trainer.data, state["done"])}
-            run.note(status=status, failure=failure, last=figures, broken=state["broken"], **counts)
+            counts: dict[str, Any] = {"drawn": state["drawn"], "wanted": wanted(trainer.data, state["done"])}
+            counts |= {"broken": state["broken"], "resumed": state["resumed"]}
+            run.note(status=status, failure=failure, last=figures, **counts)
             write_report(run.path)
         get_manager().notify("on_run_finished", run=RunFinished(run.path, "training", name, status, figures))
 

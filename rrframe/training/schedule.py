@@ -10,6 +10,12 @@ from rrframe.recipe.training import Stage
 
 _HELD = 8  # pairs that a process holds at a time unless the recipe says otherwise
 
+MAY_DIFFER = (
+    "the pairs, their noise and the batch stay the same; sums over a batch are rounded in another order, and so losses "
+    "and weights may differ from those of an undisturbed run in their last digits"
+)
+"""What another number of processes changes."""
+
 
 def learning_rate(stage: Stage, step: int) -> float:
     """The learning rate of step number ``step`` of ``stage``, from 0.

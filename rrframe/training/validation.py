@@ -19,42 +19,16 @@ from rrframe.imaging.layout import to_pixels
 from rrframe.imaging.writing import write_picture
 from rrframe.run.folder import RunFailed
 from rrframe.training.data import Batch, Example, TrainingData
+from rrframe.training.measures import Measuring
 
 PICTURES = "held-out"
 _SHOWN = 12
 
 
 @dataclass(frozen=True)
-class Measure:
-    """A figure by which validations are compared.
-
-    Args:
-        title: What people call it.
-        higher: Whether higher is better.
-        unit: Follows the number.
-        places: Digits behind the point.
-    """
-
-    title: str
-    higher: bool
-    unit: str = ""
-    places: int = 4
-
-    def said(self, value: float) -> str:
-        return f"{value:.{self.places}f}{self.unit}"
-
-
-MEASURES = {
-    "psnr": Measure("PSNR", higher=True, unit=" dB", places=2),
-    "ssim": Measure("SSIM", higher=True),
-    "loss": Measure("loss", higher=False),
-}
-
-
-@dataclass(frozen=True)
 class Scored:
     """A held-out pair with its figures: ``psnr`` in dB and ``ssim`` of the restored side against the clean one,
-    the same of the ``degraded_`` side, and the ``loss``.
+    the same of the ``degraded_`` side, the ``loss``, and what the recipe's metrics say.
     """
 
     example: Example
@@ -62,8 +36,8 @@ class Scored:
     figures: Mapping[str, float]
 
 
-def validate(backbone: Backbone, data: TrainingData) -> tuple[list[Scored], dict[str, str]]:
-    """Restore the pairs that are validated, one by one.
+def validate(backbone: Backbone, data: TrainingData, measuring: Measuring) -> tuple[list[Scored], dict[str, str]]:
+    """Restore the pairs that are validated, one by one, and measure them.
 
     Returns:
         The pairs with their figures; and those that could not be read, with the reason, where none could stand in.
@@ -80,13 +54,13 @@ def validate(backbone: Backbone, data: TrainingData) -> tuple[list[Scored], dict
         except RRFrameError as error:
             unread[f"held-out pair {number} of {data.held_out[number][0]}"] = error.message
             continue
-        scored.append(_scored(backbone, example))
+        scored.append(_scored(backbone, example, measuring))
     if not scored:
         raise RunFailed(f"no held-out pair can be read: {'; '.join(unread.values())}")
     return scored, unread
 
 
-def _scored(backbone: Backbone, example: Example) -> Scored:
+def _scored(backbone: Backbone, example: Example, measuring: Measuring) -> Scored:
     with torch.inference_mode():
         restored = backbone.restore(example.degraded, example.cell.task)
     if not bool(restored.isfinite().all()):
@@ -103,6 +77,7 @@ def _scored(backbone: Backbone, example: Example) -> Scored:
         "ssim": ssim(restored, clean),
         "degraded_ssim": ssim(example.degraded, clean),
         "loss": loss,
+        **measuring.of_pair({"degraded": example.degraded, "restored": restored.clamp(0, 1), "clean": clean}),
     }
     return Scored(example, restored, figures)
 
@@ -113,24 +88,6 @@ def summary(scored: list[Scored]) -> dict[str, Any]:
     for each in scored:
         by_cell[f"{each.example.cell.source}/{each.example.cell.task}"].append(each)
     return _means(scored) | {"cells": {name: _means(them) for name, them in sorted(by_cell.items())}}
-
-
-def is_better(metric: str, figures: Mapping[str, Any], best: Mapping[str, Any] | None) -> bool:
-    """Whether a summary is better than the ``best`` so far by ``metric``, one of ``MEASURES``."""
-    if best is None:
-        return True
-    return bool(figures[metric] > best[metric] if MEASURES[metric].higher else figures[metric] < best[metric])
-
-
-def said(metric: str, figures: Mapping[str, Any]) -> str:
-    """A summary in words."""
-    names = dict.fromkeys(["psnr", metric])
-    parts = []
-    for name in names:
-        measure = MEASURES[name]
-        before = f" (degraded {measure.said(figures[f'degraded_{name}'])})" if f"degraded_{name}" in figures else ""
-        parts.append(f"{measure.title} {measure.said(figures[name])}{before}")
-    return f"{', '.join(parts)} over {figures['pairs']} held-out pairs"
 
 
 def psnr(image: torch.Tensor, clean: torch.Tensor) -> float:
