@@ -67,6 +67,17 @@ def test_what_must_be_known_first_stands_first(made):
     assert "2 of 32 results could not be scored" in alarms[2]
     assert "1 problem was passed over" in alarms[3]
     assert "another scale" in alarms[4]
+    assert len(alarms) == 7  # and two cards
+
+
+def test_a_part_of_a_benchmark_stands_beside_no_published_number(tmp_path, photo):
+    results = results_of(tmp_path, photo, each=1, proxy=False)
+    part = results.model_copy(update={"settings": {"kind": "evaluation", "limit": 1, "tasks": ["noise", "haze"]}})
+    text = write_report(part, tmp_path).read_text()
+    assert "RealRestorer" not in " ".join(_rows_of(text, "Leaderboard: means over images"))
+    words = PageContent.of(text).text
+    assert "Only a part of the benchmark was scored: tasks noise, haze, the first 1 image of each task." in words
+    assert "They are over the whole benchmark" in words
 
 
 def test_published_numbers_stand_beside_those_of_the_same_judge_alone(tmp_path, photo):

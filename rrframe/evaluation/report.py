@@ -38,7 +38,7 @@ def write_report(results: Results, folder: Path) -> Path:
     cases = cases_of(numbers)
     outer = extremes(numbers, cases)
     sections = [
-        Section("Leaderboard", [*_alarms(results), _figures(results), *leaderboard(numbers)]),
+        Section("Leaderboard", [*_alarms(numbers), _figures(results), *leaderboard(numbers)]),
         Section("What holds", list(differences(numbers))),
         Section("By task", list(by_group(numbers))),
         Section("Distributions", list(distributions(numbers))),
@@ -62,8 +62,9 @@ def _intro(results: Results) -> str:
     )
 
 
-def _alarms(results: Results) -> Iterator[Text]:
+def _alarms(numbers: Numbers) -> Iterator[Text]:
     """What must be known before any number is read."""
+    results = numbers.results
     if results.judge and results.judge.proxy:
         resting = ", ".join(measure.title for measure in results.measures if measure.proxy)
         yield Text(
@@ -78,6 +79,8 @@ def _alarms(results: Results) -> Iterator[Text]:
                 "restoration, and its numbers say nothing of the method.",
                 "alarm",
             )
+    if numbers.part:
+        yield Text(f"Only a part of the benchmark was scored: {numbers.part}.", "alarm")
     if not results.complete:
         failed = sum(row.status != "scored" for row in results.rows)
         yield Text(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from rrframe.evaluation.results import Average, DifferenceFacts, MeasureFacts, PublishedFacts, Results
 from rrframe.evaluation.scores import OVER_IMAGES
@@ -24,6 +25,7 @@ class Numbers:
         # FS is what the protocol ranks by; without it, the recipe's first measure
         self.measures = sorted(results.measures, key=lambda measure: measure.title != "FS")
         self.restorers = [restorer.name for restorer in results.restorers]
+        self.part = part_of(results.settings)
         self._forms = {measure.name: self._form_of(measure) for measure in results.measures}
 
     def form(self, measure: MeasureFacts) -> str:
@@ -43,6 +45,12 @@ class Numbers:
         standing = [each.name for each in self.results.standings.get(measure.name, ())]
         return standing + [name for name in self.restorers if name not in standing]
 
+    def comparable(self, measure: MeasureFacts) -> list[PublishedFacts]:
+        """The published tables of ``measure`` that its means here may stand beside: those of the same judge, where the
+        whole benchmark was scored.
+        """
+        return [] if measure.proxy or self.part else self.published(measure)
+
     def published(self, measure: MeasureFacts) -> list[PublishedFacts]:
         """The published tables of ``measure``, which they may name with a unit."""
         known = {measure.title.casefold(), measure.name.rpartition("/")[2].casefold()}
@@ -57,6 +65,16 @@ class Numbers:
         values = [abs(row.scores.get(measure.name) or 0) for row in self.results.rows]
         largest = max((value for value in values if math.isfinite(value)), default=0)
         return "{:z.1f}" if largest >= 100 else "{:z.2f}" if largest >= 10 else "{:z.3f}"
+
+
+def part_of(settings: Mapping[str, Any]) -> str:
+    """What part of the benchmark was asked for, where it was not all of it. Joined runs have the settings of each."""
+    if "kind" not in settings:
+        return "; ".join(filter(None, (part_of(each) for each in settings.values() if isinstance(each, Mapping))))
+    limit, tasks = settings.get("limit"), settings.get("tasks")
+    parts = [f"tasks {', '.join(tasks)}"] if tasks else []
+    parts += [f"the first {_images(limit)} of each task"] if limit else []
+    return ", ".join(parts)
 
 
 def heading(measure: MeasureFacts) -> Value:
@@ -123,7 +141,7 @@ def _published_rows(numbers: Numbers) -> Iterator[list[Cell]]:
     """What is printed of models that are not among the restorers, where it may be compared."""
     scores: dict[str, dict[str, Value]] = {}
     for measure in numbers.measures:
-        for table in numbers.published(measure) if not measure.proxy else ():
+        for table in numbers.comparable(measure):
             for model, printed in table.scores.items():
                 if _PUBLISHED in printed and model not in numbers.restorers:
                     value = printed[_PUBLISHED]
@@ -140,7 +158,7 @@ def _whiskers(numbers: Numbers, measure: MeasureFacts) -> Whiskers:
         mean = numbers.average(name, OVER_IMAGES, measure)
         if mean is not None and mean.value is not None:
             rows[name] = _whisker(mean, form, name in printed_alone)
-    for table in numbers.published(measure) if not measure.proxy else ():
+    for table in numbers.comparable(measure):
         for model, printed in table.scores.items():
             if _PUBLISHED in printed and model not in numbers.restorers:
                 words = f"{printed[_PUBLISHED]:.{table.decimals}f}, published"
@@ -172,8 +190,10 @@ def _both(low: float | None, high: float | None) -> tuple[float, float] | None:
 
 
 def _not_comparable(numbers: Numbers) -> Iterator[Piece]:
-    """What is printed of measures whose numbers here come of a stand-in for the judge."""
-    found = [table for measure in numbers.measures if measure.proxy for table in numbers.published(measure)]
+    """What is printed of measures whose numbers here are of a stand-in for the judge or of a part of the images."""
+    found = [
+        table for measure in numbers.measures if not numbers.comparable(measure) for table in numbers.published(measure)
+    ]
     models = dict.fromkeys(model for table in found for model in table.scores)
     rows: list[list[Cell]] = [
         [model, *(_printed(table, model, _PUBLISHED) for table in found)]
@@ -181,11 +201,13 @@ def _not_comparable(numbers: Numbers) -> Iterator[Piece]:
         if any(_PUBLISHED in table.scores.get(model, {}) for table in found)
     ]
     if rows:
-        said = Text(
-            "These come of a judge that looks. The numbers above come of a stand-in and have another scale, so that "
-            "neither is better or worse than the other.",
-            "alarm",
-        )
+        reasons = {
+            "Those that rest on a judge come of one that looks; the numbers above come of a stand-in and have another "
+            "scale.": any(measure.proxy for measure in numbers.measures if numbers.published(measure)),
+            f"They are over the whole benchmark, the numbers above over a part of it ({numbers.part}).": numbers.part,
+        }
+        told = " ".join(reason for reason, holds in reasons.items() if holds)
+        said = Text(f"{told} Neither is better or worse than the other.", "alarm")
         table = Table("Published scores", ["Model", *(each.measure for each in found)], rows)
         sources = "; ".join(dict.fromkeys(each.source for each in found))
         yield Folded("Published scores, not comparable with these", [said, table, Text(sources, "quiet")])
@@ -333,7 +355,7 @@ def _grouped(numbers: Numbers, restorer: str, group: str, measure: MeasureFacts)
 
 
 def _published_groups(numbers: Numbers, measure: MeasureFacts, groups: Sequence[str]) -> Iterator[list[Cell]]:
-    for table in numbers.published(measure) if not measure.proxy else ():
+    for table in numbers.comparable(measure):
         for model in table.scores:
             if model in numbers.restorers:
                 continue
