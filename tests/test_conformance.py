@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import tiny_models
+from judge_server import running
 from making import made
 from networks import save_alexnet, save_darkener, save_mixer
 from rrframe_datasets.webdataset import Shards
@@ -21,6 +23,9 @@ _DARKENER = save_darkener(Path(_FOLDER.name) / "darkener.safetensors")
 _MIXER = save_mixer(Path(_FOLDER.name) / "mixer.safetensors")
 _ALEXNET = save_alexnet(Path(_FOLDER.name) / "alexnet.safetensors")
 _DEPTH = tiny_models.depth_anything(Path(_FOLDER.name) / "depth")
+_QWEN3_VL = tiny_models.qwen3_vl(Path(_FOLDER.name) / "qwen3-vl")
+_UNTIL_THE_END = ExitStack()
+_SERVER = _UNTIL_THE_END.enter_context(running())
 _SAM2 = tiny_models.sam2(Path(_FOLDER.name) / "sam2")
 for _index in range(3):  # the kit calls its pictures by number, and a map of one pixel fits all of them
     np.save(Path(_FOLDER.name) / f"{_index}.npy", np.full((1, 1), 7 + _index))
@@ -48,6 +53,8 @@ test_conformance = conformance(
     ("depth/file", {**_MAPS, "holds": "metric"}),
     ("depth/transformers", {"model": str(_DEPTH)}),
     ("frames/beside", {"folder": str(_CLIP), "reach": 1}),
+    ("judge/openai", {"base_url": _SERVER.address}),
+    ("judge/transformers", {"model": str(_QWEN3_VL), "pixels": 4096, "tokens": 4}),
     ("lowlight/learned", {"weights": str(_DARKENER)}),
     ("pairs/folder", {"path": str(_SIDES)}),
     ("pairs/on-the-fly", {"recipe": str(_RECIPE)}),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ class Scripted(Judge):
         return self.threads
 
     @property
-    def per_call(self):
+    def at_once(self):
         return self.batch
 
 
@@ -163,15 +164,18 @@ def test_a_judge_that_goes_down_loses_no_answer(tmp_path: Path, threads: int) ->
     def says(grey: int, attempt: int) -> str:
         if grey == 6:
             raise RRFrameError("the server is down", hint="start it")
+        time.sleep(0.01)
         return "4"
 
+    judge = scripted(says, threads=threads)
     with pytest.raises(RRFrameError, match="the server is down"):
-        Judging(scripted(says, threads=threads), tmp_path).severities(greys(*range(12)), "haze")
+        Judging(judge, tmp_path).severities(greys(*range(60)), "haze")
+    assert len(judge._asked) < 60  # what nobody had begun is left
     again = Judging(scripted(threads=threads), tmp_path)
-    found = again.severities(greys(*range(12)), "haze")
+    found = again.severities(greys(*range(60)), "haze")
     assert [each.score for each in found[:6]] == [4] * 6
-    assert again.hits >= 6
-    assert again.calls == 12 - again.hits
+    assert again.hits == len(judge._asked) - 1
+    assert again.calls == 60 - again.hits
 
 
 def test_a_judge_that_never_answers_is_given_up() -> None:

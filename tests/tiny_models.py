@@ -93,6 +93,96 @@ def sam2(folder: Path) -> Path:
     return _saved(Sam2Model, config, {"size": {"height": 64, "width": 64}}, folder)
 
 
+_TEMPLATE = """{%- for message in messages %}<|im_start|>{{ message.role }}
+{% if message.content is string %}{{ message.content }}{% else %}{%- for part in message.content -%}
+{%- if part.type == 'image' %}<|vision_start|>IMAGE<|vision_end|>{% else %}{{ part.text }}{% endif -%}
+{%- endfor -%}{%- endif %}<|im_end|>
+{% endfor %}{%- if add_generation_prompt %}<|im_start|>assistant
+{% endif -%}"""
+
+
+def qwen3_vl(folder: Path) -> Path:
+    """Qwen3-VL, with a tokenizer learnt from a fixed text alone."""
+    from rrframe_backbones.step1x.sizes import processor
+    from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
+
+    tokenizer = processor().tokenizer
+    number = tokenizer.convert_tokens_to_ids
+    config = Qwen3VLConfig(
+        text_config={
+            **_TEXT,
+            "rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 1e6},
+            "eos_token_id": number("<|im_end|>"),
+            "pad_token_id": number("<|endoftext|>"),
+        },
+        vision_config={
+            "depth": 2,
+            "hidden_size": 16,
+            "intermediate_size": 32,
+            "num_heads": 2,
+            "out_hidden_size": 32,
+            "patch_size": 16,
+            "num_position_embeddings": 256,
+            "deepstack_visual_indexes": [0, 1],
+        },
+        image_token_id=number("<|image_pad|>"),
+        video_token_id=number("<|video_pad|>"),
+        vision_start_token_id=number("<|vision_start|>"),
+        vision_end_token_id=number("<|vision_end|>"),
+    )
+    settings = {
+        "image_processor_type": "Qwen2VLImageProcessorFast",
+        "patch_size": 16,
+        "size": {"shortest_edge": 1024, "longest_edge": 16777216},
+    }
+    return _with_words(Qwen3VLForConditionalGeneration, config, settings, tokenizer, "<|image_pad|>", folder)
+
+
+def llava(folder: Path) -> Path:
+    """LLaVA, with the same tokenizer."""
+    from rrframe_backbones.step1x.sizes import processor
+    from transformers import AddedToken, CLIPVisionConfig, LlavaConfig, LlavaForConditionalGeneration, Qwen2Config
+
+    tokenizer = processor().tokenizer
+    tokenizer.add_tokens([AddedToken("<image>", special=True)])
+    vision = CLIPVisionConfig(
+        hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=32, patch_size=16
+    )
+    config = LlavaConfig(
+        vision_config=vision,
+        text_config=Qwen2Config(**_TEXT),
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+    )
+    settings = {
+        "image_processor_type": "CLIPImageProcessor",
+        "size": {"shortest_edge": 32},
+        "crop_size": {"height": 32, "width": 32},
+    }
+    made = _with_words(LlavaForConditionalGeneration, config, settings, tokenizer, "<image>", folder)
+    prepares = {"patch_size": 16, "vision_feature_select_strategy": "default", "num_additional_image_tokens": 1}
+    (made / "processor_config.json").write_text(json.dumps({"processor_class": "LlavaProcessor", **prepares}))
+    return made
+
+
+_TEXT = {
+    "vocab_size": 1024,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 16,
+    "initializer_range": 0.3,  # so large that what is written depends on the picture and the question
+}
+
+
+def _with_words(cls: Any, config: Any, settings: dict[str, Any], tokenizer: Any, image: str, folder: Path) -> Path:
+    _saved(cls, config, settings, folder)
+    tokenizer.save_pretrained(folder)
+    (folder / "chat_template.jinja").write_text(_TEMPLATE.replace("IMAGE", image))
+    return folder
+
+
 @functools.cache
 def kept(make: Any) -> Path:
     """The folder of one of them, made once a process."""

@@ -22,6 +22,7 @@ from rrframe.contracts.component import Component
 from rrframe.contracts.degradation import Degradation
 from rrframe.contracts.dials import Dial
 from rrframe.contracts.filter import Filter
+from rrframe.contracts.judge import Judge
 from rrframe.contracts.task import Task
 from rrframe.errors import RRFrameError, did_you_mean
 from rrframe.manager import Entry, get_manager
@@ -63,6 +64,8 @@ def describe(entry: Entry, cls: type[Component]) -> dict[str, Any]:
         described["cues"] = sorted(cls.cues)
     if issubclass(cls, Filter):
         described["stages"] = sorted(cls.stages())
+    if issubclass(cls, Judge):
+        described["proxy"] = cls.proxy
     if issubclass(cls, Task):
         named_after = [name for name in get_manager().table("degradation") if name.startswith(f"{entry.spec.name}/")]
         described |= {"prompts": cls.prompts, "words": list(cls.words), "degradations": named_after}
@@ -199,7 +202,7 @@ def _yaml(value: Any, *, flow: bool | None = None) -> str:
 # As a page
 # ---------------------------------------------------------------------------------------------------------------------
 
-_FACTS = ("category", "light", "cues", "stages", "default", "degradations", "target")
+_FACTS = ("category", "light", "cues", "stages", "default", "proxy", "degradations", "target")
 _DIAL_COLUMNS = ("name", "values", "mild -> severe", "bounds", "unit", "what it is")
 _PARAM_COLUMNS = ("name", "type", "default", "what it is")
 

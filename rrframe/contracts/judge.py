@@ -88,8 +88,8 @@ class Judge(Component):
         return 1
 
     @property
-    def per_call(self) -> int:
-        """How many images one call of ``ask`` had best be given."""
+    def at_once(self) -> int:
+        """How many images it would rather be given in one call, such as eight for a network on a GPU."""
         return 1
 
     def refuse_unknown(self, task: str) -> None:

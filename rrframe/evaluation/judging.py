@@ -6,9 +6,10 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Literal
 
 import numpy as np
@@ -151,7 +152,7 @@ class Judging:
 
     def _answers(self, questions: list[_Question], task: str, attempt: int) -> Iterator[_Answered]:
         """Each question with its answer, or why there is none, as they come."""
-        size = self.judge.per_call
+        size = self.judge.at_once
         calls = [questions[start : start + size] for start in range(0, len(questions), size)]
         for question, answer in _in_threads(lambda call: self._ask(call, task, attempt), calls, self.judge.workers):
             self.calls += 1
@@ -184,20 +185,29 @@ def _in_threads(
         for call in calls:
             yield from ask(call)
         return
+    ended: SimpleQueue[Future[list[_Answered]]] = SimpleQueue()
+    broken: RRFrameError | None = None
     with ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(ask, call) for call in calls]
-        broken: RRFrameError | None = None
         try:
-            for future in as_completed(futures):
+            for future in futures:
+                future.add_done_callback(ended.put)
+            for _ in futures:
+                future = ended.get()
                 try:
                     yield from () if future.cancelled() else future.result()
                 except RRFrameError as error:
                     broken = broken or error
-                    pool.shutdown(wait=False, cancel_futures=True)
+                    _cancel(futures)
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-        if broken:
-            raise broken
+            _cancel(futures)
+    if broken:
+        raise broken
+
+
+def _cancel(futures: list[Future[list[_Answered]]]) -> None:
+    for future in futures:
+        future.cancel()
 
 
 class _Kept:

@@ -99,7 +99,7 @@ def says_how_it_is_asked(subject: Subject) -> None:
     assert isinstance(judge, Judge)
     if not known_tasks(judge):
         raise Broken("it knows none of the registered tasks")
-    for name in ("workers", "per_call"):
+    for name in ("workers", "at_once"):
         count = getattr(judge, name)
         if type(count) is not int or count < 1:
             raise Broken(f"{name} is {count!r}")
