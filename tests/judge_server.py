@@ -32,7 +32,7 @@ class Server:
     headers: list[dict[str, str]] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     most_at_once: int = 0
-    lasts: float = 0.0
+    together: threading.Barrier = field(default_factory=lambda: threading.Barrier(1))
     lock: Any = field(default_factory=threading.Lock)
     under_way: int = 0
 
@@ -57,9 +57,9 @@ def good(body: dict[str, Any]) -> bytes:
 
 
 @contextmanager
-def running(*steps: Any, lasts: float = 0.0) -> Iterator[Server]:
-    """A server that listens while the body runs. Each answer takes ``lasts`` seconds."""
-    told = Server(steps=list(steps), lasts=lasts)
+def running(*steps: Any, together: int = 1) -> Iterator[Server]:
+    """A server that listens while the body runs. It answers when ``together`` questions are there."""
+    told = Server(steps=list(steps), together=threading.Barrier(together, timeout=60))
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -81,7 +81,7 @@ def running(*steps: Any, lasts: float = 0.0) -> Iterator[Server]:
                 told.headers.append(dict(self.headers))
                 told.times.append(time.monotonic())
                 step = told.steps.pop(0) if told.steps else GOOD
-            time.sleep(told.lasts)
+            told.together.wait()
             if step is None:
                 self.close_connection = True
                 self.connection.close()

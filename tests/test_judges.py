@@ -17,6 +17,7 @@ import torch
 from judge_server import GOOD, Server, running
 from PIL import Image
 from rrframe_judges.question import QUESTION, SYSTEM
+from rrframe_judges.sending import Pace
 from skimage import data
 
 import rrframe
@@ -144,15 +145,31 @@ def test_what_no_picture_can_mend_ends_the_run(step: Any, said: str, hint: str) 
     assert caught.value.component == "judge/openai"
 
 
-def test_questions_go_side_by_side_and_at_the_pace_that_is_set() -> None:
+def test_questions_go_side_by_side() -> None:
     images = [torch.full((3, 32, 32), index / 16) for index in range(12)]
-    with running(lasts=0.1) as server:
+    with running(together=4) as server:
         found = Judging(behind(server, concurrency=4)).severities(images, "haze")
         assert {each.status for each in found} == {"parsed"}
         assert server.most_at_once == 4
-    with running() as server:
-        Judging(behind(server, concurrency=4, per_minute=1200)).severities(images[:5], "haze")
-        assert server.times[-1] - server.times[0] >= 3.5 * 60 / 1200
+
+
+def test_questions_keep_their_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, waits = 100.0, []
+    monkeypatch.setattr("rrframe_judges.sending.time.monotonic", lambda: now)
+    monkeypatch.setattr("rrframe_judges.sending.time.sleep", waits.append)
+    pace = Pace(per_minute=20)
+    for _ in range(3):
+        pace.wait()
+    now += 7.5
+    pace.wait()
+    pace.wait()
+    pace.hold(30)  # as the server asks
+    pace.wait()
+    assert waits == [0, 3, 6, 1.5, 4.5, 30]
+    free = Pace(None)
+    free.wait()
+    free.wait()
+    assert waits[-2:] == [0, 0]
 
 
 def test_the_key_comes_from_the_environment_and_goes_nowhere_else(
