@@ -158,6 +158,13 @@ def test_the_page_keeps_to_its_budget(tmp_path, photo):
     assert {picture.caption for picture in shown[0].pictures} == {"degraded", OURS, WILD, READY, "clean"}
 
 
+def test_reading_pictures_for_the_page_has_an_end(tmp_path, photo):
+    numbers = Numbers(results_of(tmp_path, photo, each=4))
+    *_, cards = every_image(numbers, cases_of(numbers), tmp_path, (), most=3 * 5 * 48 * 48)  # three cards of five
+    assert isinstance(cards, Comparisons)
+    assert sum(bool(each.pictures) for each in cards.items) == 3
+
+
 def test_a_picture_that_cannot_be_read_costs_itself_alone(tmp_path, photo):
     results = results_of(tmp_path, photo, each=1)
     (tmp_path / "3" / "000 #.png").write_bytes(b"no picture")

@@ -35,6 +35,8 @@ from rrframe.pages.pieces import (
 
 BUDGET = 24_000_000
 """Bytes of a page that pictures may take."""
+PIXELS = 6_000_000_000
+"""Pixels that are read for previews: some two minutes of decoding on two cores."""
 _Tier = tuple[int, int | None]
 _TIERS: tuple[_Tier, ...] = (
     *((640, None), (480, None), (480, 90), (384, 85), (320, 80), (320, 70), (256, 80), (256, 70)),
@@ -131,7 +133,12 @@ def worst_and_best(numbers: Numbers, found: Sequence[_Extreme]) -> Iterator[Piec
 
 
 def every_image(
-    numbers: Numbers, cases: Sequence[Case], folder: Path, first: Sequence[_Extreme], budget: int = BUDGET
+    numbers: Numbers,
+    cases: Sequence[Case],
+    folder: Path,
+    first: Sequence[_Extreme],
+    budget: int = BUDGET,
+    most: int = PIXELS,
 ) -> Iterator[Piece]:
     """A card an image: the slider, the numbers, what the judge wrote, links to the files.
 
@@ -141,14 +148,18 @@ def every_image(
         folder: That of the run, which the paths of the rows start from.
         first: Whose images come first where the budget is short.
         budget: Bytes of the page that the pictures may take.
+        most: Pixels that may be read for them.
     """
     wanted = {case.number for each in first for case, _ in each.cases}
     order = sorted(cases, key=lambda case: (case.number not in wanted, case.number * _GOLDEN % 1))[:_CARDS]
-    tier = _tier(order, folder, budget)
+    read = [
+        case for case, pixels in zip(order, itertools.accumulate(map(_pixels, order)), strict=True) if pixels <= most
+    ]
+    tier = _tier(read, folder, budget)
     previews, used = dict[int, list[Picture]](), 0
     with ThreadPoolExecutor() as pool:
-        done = pool.map(lambda case: _previews(_read(case, folder, tier[0]), tier), order)
-        for case, made in zip(order, done, strict=True):
+        done = pool.map(lambda case: _previews(_read(case, folder, tier[0]), tier), read)
+        for case, made in zip(read, done, strict=True):
             size = sum(len(each.uri) for each in made)
             if used + size <= budget:
                 previews[case.number], used = made, used + size
@@ -171,7 +182,7 @@ def _about(shown: Sequence[Case], cases: Sequence[Case], tier: _Tier, without: i
     if len(shown) < len(cases):
         yield Text(f"{len(shown)} of {len(cases)} images are here, spread evenly; results.json has all.", "quiet")
     if without:
-        yield Text(f"{without} of these have no preview, so that the page stays small.", "quiet")
+        yield Text(f"{without} of these have no preview, so that the page is small and soon made.", "quiet")
 
 
 def _tier(order: Sequence[Case], folder: Path, budget: int) -> _Tier:
@@ -182,6 +193,11 @@ def _tier(order: Sequence[Case], folder: Path, budget: int) -> _Tier:
         if size * len(order) <= 0.9 * budget * len(tried):
             return tier
     return _TIERS[-1]
+
+
+def _pixels(case: Case) -> int:
+    """How many pixels the files of ``case`` have, taking all for as large as the first."""
+    return case.rows[0].width * case.rows[0].height * sum(1 for _ in case.files)
 
 
 def _read(case: Case, folder: Path, longest: int) -> dict[str, np.ndarray]:
