@@ -290,6 +290,16 @@ def test_blends(batch: torch.Tensor, even: bool, seed: int, device: str) -> None
         assert apart(expected.float(), found) < CLOSE
 
 
+@proves("composite.masked")
+@ON_EACH
+@SOME
+@given(batch=images(greatest_batch=3), channels=st.sampled_from([3, 4]), seed=SEEDS)
+def test_masked_images(batch: torch.Tensor, channels: int, seed: int, device: str) -> None:
+    batch, mask = made((len(batch), channels, *batch.shape[2:]), seed), batch[:, :1]
+    assert apart(composite.masked(batch, mask), composite.masked(batch.to(device), mask.to(device))) == 0
+    assert apart(batch * mask, composite.masked(batch, mask)) == 0
+
+
 @proves("composite.veiled")
 @ON_EACH
 @SOME

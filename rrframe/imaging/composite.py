@@ -51,6 +51,15 @@ def weighted(one: torch.Tensor, weight: torch.Tensor, other: torch.Tensor, other
     return from_hwc([_weighted_numpy(*four) for four in each])
 
 
+def masked(images: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """``images`` ``[B, C, H, W]`` float32 times a ``mask`` ``[B, 1, H, W]``; C up to 4."""
+    if images.device.type != "cpu":
+        return images * mask
+    channels = images.shape[1]
+    pairs = [(hwc_view(image), hwc_view(one)) for image, one in zip(images, mask, strict=True)]
+    return from_hwc([np.asarray(cv2.multiply(pixels, cv2.merge([one] * channels))) for pixels, one in pairs])
+
+
 def veiled(images: torch.Tensor, light: torch.Tensor, thickness: torch.Tensor) -> torch.Tensor:
     """``images`` behind something that lets part of their light through and shines itself: haze, rain, snow.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import torch
 
 from rrframe import Cues, Degradation, Dial, Draw, Draws, choice, integers, uniform
 from rrframe.imaging import psf
+from rrframe.imaging.composite import masked, weighted
 from rrframe.imaging.filters import box, convolve
 from rrframe.imaging.resample import doubled, halved
 from rrframe_degradations.blur.defocus import aperture
@@ -54,21 +54,20 @@ class DepthOfField(Degradation):
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
         unit = per_mille(images)
         levels = _levels(cues.depth)
-        lit = with_highlights(images, draw.highlights)
+        light = with_highlights(images, draw.highlights)
+        light = torch.cat([light, torch.ones_like(light[:, :1])], dim=1)  # with its mask
         # A polygon's corners lie farther out than the disc's rim.
         reaches = [math.ceil(1.25 * radius * unit) + 1 for radius in draw.each("radius")]
-        result = torch.zeros_like(lit)
-        for layer in range(_LAYERS):
-            nearer = levels - layer
-            present = nearer.abs() < 1
-            if not present.any():
-                continue
-            window = _window(present, max(reaches) + 1)
-            # One after another: how finely a layer is worked out goes by its blur, which differs from image to image.
-            for index, (one, reach) in enumerate(zip(draw, reaches, strict=True)):
-                each = (slice(index, index + 1), *window[1:])
-                _lay_over(result[each], lit[each], nearer[each], _Lens(one, layer, unit), reach)
-        return result.clamp_(0.0, 1.0)
+        result = torch.zeros_like(light)
+        # One after another: how finely a layer is worked out goes by its blur, which differs from image to image.
+        for index, (one, reach) in enumerate(zip(draw, reaches, strict=True)):
+            found = _found(levels[index, 0])
+            for layer in range(_LAYERS):
+                window = _window(*found, layer, reach + 1)
+                if window is not None:
+                    each = (slice(index, index + 1), slice(None), *window)
+                    _lay_over(result[each], light[each], levels[each] - layer, _Lens(one, layer, unit), reach)
+        return result[:, :3].clamp(0.0, 1.0)
 
 
 class _Lens:
@@ -82,40 +81,45 @@ class _Lens:
         scale = math.sqrt(1 / 4 - 1 / radius**2) if self._halves else 1.0
         self._kernels = psf.stacked([_aperture(draw, layer, unit * scale)])
 
-    def blur(self, images: torch.Tensor) -> torch.Tensor:
-        """``[1, C, H, W]`` seen through the aperture."""
-        return self._through(images, lambda seen: convolve(seen, self._kernels))
-
-    def spread(self, images: torch.Tensor, reach: int) -> torch.Tensor:
-        """``[1, C, H, W]`` carried ``reach`` pixels to all sides."""
-        return self._through(images, lambda seen: box(seen, -(-reach // 2) if self._halves else reach))
-
-    def _through(self, images: torch.Tensor, seen: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    def blur(self, images: torch.Tensor, reach: int = 0) -> torch.Tensor:
+        """``[1, C, H, W]`` seen through the aperture, and faintly carried ``reach`` pixels to all sides."""
         if not self._halves:
-            return seen(images)
-        return doubled(seen(halved(images)), *images.shape[-2:])
+            return self._seen(images, reach)
+        return doubled(self._seen(halved(images), -(-reach // 2)), *images.shape[-2:])
+
+    def _seen(self, images: torch.Tensor, reach: int) -> torch.Tensor:
+        blurred = convolve(images, self._kernels)
+        return blurred.add_(box(images, reach), alpha=_UNDERLAY) if reach else blurred
 
 
-def _lay_over(behind: torch.Tensor, images: torch.Tensor, nearer: torch.Tensor, lens: _Lens, reach: int) -> None:
-    """Blur a layer of one image and lay it over ``behind``, in place; ``nearer`` tells by how many layers a pixel is in
-    front of this one, and ``reach`` how far beyond its rim a layer may be seen.
+def _lay_over(behind: torch.Tensor, light: torch.Tensor, nearer: torch.Tensor, lens: _Lens, reach: int) -> None:
+    """Blur a layer of one image, ``light`` with its mask, and lay it over ``behind``, in place; ``nearer`` tells by how
+    many layers a pixel is in front of this one, and ``reach`` how far beyond its rim a layer may be seen.
     """
     # Neighbouring layers share the pixels between them, so that a slope shows no steps.
     own = (1 - nearer.abs()).clamp_(min=0.0)
-    premultiplied = torch.cat([images * own, own], dim=1)
-    blurred = torch.add(lens.blur(premultiplied), lens.spread(premultiplied, reach), alpha=_UNDERLAY)
+    blurred = lens.blur(masked(light, own), reach)
     # This layer and all nearer ones hide what is farther.
     cover = lens.blur((1 + nearer).clamp_(0.0, 1.0))
-    behind.mul_(1 - cover).addcmul_(blurred[:, :3], cover / blurred[:, 3:].clamp(min=1e-7))
+    behind.copy_(weighted(behind, 1 - cover, blurred, cover / blurred[:, 3:].clamp(min=1e-7)))
 
 
-def _window(present: torch.Tensor, margin: int) -> tuple[slice, ...]:
-    """The rectangle of all pixels ``present`` in any image of a batch, and ``margin`` more on all sides."""
+def _found(levels: torch.Tensor) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The rows and the columns where there are ``levels`` ``[H, W]`` from 0 to 1, from 1 to 2 and so on."""
+    steps = levels.to("cpu", torch.uint8).numpy()
+    each = [steps == step for step in range(_LAYERS)]
+    return [step.any(axis=1) for step in each], [step.any(axis=0) for step in each]
+
+
+def _window(rows: list[np.ndarray], columns: list[np.ndarray], layer: int, margin: int) -> tuple[slice, ...] | None:
+    """The rectangle of all pixels less than a layer away from ``layer``, and ``margin`` more on all sides."""
     sides = []
-    for across in (3, 2):
-        found = present.amax(dim=(0, 1, across)).nonzero().flatten()
-        sides.append(slice(max(int(found[0]) - margin, 0), int(found[-1]) + margin + 1))
-    return (slice(None), slice(None), *sides)
+    for lines in (rows, columns):
+        near = np.flatnonzero(np.any(lines[max(layer - 1, 0) : layer + 1], axis=0))
+        if not len(near):
+            return None
+        sides.append(slice(max(int(near[0]) - margin, 0), int(near[-1]) + margin + 1))
+    return tuple(sides)
 
 
 def _levels(depth: torch.Tensor) -> torch.Tensor:

@@ -41,13 +41,17 @@ class Gaussian(Spread):
 
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
         # Round ones are separable, which is several times faster.
-        separable = [index for index, shape in enumerate(draw.each("shape")) if shape == "isotropic"]
-        others = [index for index in range(len(images)) if index not in separable]
+        round_ones = [index for index, shape in enumerate(draw.each("shape")) if shape == "isotropic"]
+        others = [index for index in range(len(images)) if index not in round_ones]
+        if not others:
+            return self._separably(images, draw)
+        if not round_ones:
+            return super().apply(images, draw, cues)
         result = torch.empty_like(images)
-        if separable:
-            chosen = draw.select(separable)
-            lit = with_highlights(images[separable], chosen.highlights)
-            result[separable] = gaussian(lit, chosen.sigma * per_mille(images)).clamp_(0.0, 1.0)
-        if others:
-            result[others] = super().apply(images[others], draw.select(others), cues)
+        result[round_ones] = self._separably(images[round_ones], draw.select(round_ones))
+        result[others] = super().apply(images[others], draw.select(others), cues)
         return result
+
+    def _separably(self, images: torch.Tensor, draw: Draws) -> torch.Tensor:
+        lit = with_highlights(images, draw.highlights)
+        return gaussian(lit, draw.sigma * per_mille(images)).clamp_(0.0, 1.0)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import partial
 
 import numpy as np
 import torch
 
 from rrframe import Cues, Degradation, Dial, Draw, Draws, uniform
 from rrframe.imaging.filters import convolve
+from rrframe.imaging.noise import by_rows
 from rrframe.imaging.psf import stacked
 
 _SHOULDER = 0.8  # linear light above which cameras press highlights together
@@ -36,8 +38,12 @@ def with_highlights(images: torch.Tensor, light: torch.Tensor) -> torch.Tensor:
 
     Source: Rim et al. 2022, "Realistic blur synthesis for learning image deblurring" (RSBlur), section 4.
     """
+    return by_rows(partial(_lit, gain=light / (1 - _SHOULDER) ** 2), images)
+
+
+def _lit(images: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
     clipped = images.clamp(min=_SHOULDER).sub_(_SHOULDER)
-    return torch.addcmul(images, clipped, clipped * (light / (1 - _SHOULDER) ** 2))
+    return torch.addcmul(images, clipped.square_(), gain)
 
 
 class Spread(Degradation):
