@@ -42,11 +42,16 @@ PHOTOGRAPHS = {
     "moire": "coffee",
 }
 PARTNER_PHOTOGRAPH = "flower"
+LEARNED = Path(__file__).parent.parent / "examples" / "learned_degradations"
+PARAMS = {  # of those that need something of the user's: tiny networks that have learnt our own formulas
+    "lowlight/learned": {"weights": LEARNED / "darkener.safetensors"},
+    "reflection/learned": {"weights": LEARNED / "mixer.safetensors"},
+}
 
 
 def draw_strip(name: str) -> None:
     """Draw the strip of the degradation called ``name``."""
-    step = cast(Degradation, rrframe.load(name))
+    step = cast(Degradation, rrframe.load(name, **PARAMS.get(name, {})))
     photograph = _photograph(PHOTOGRAPHS.get(step.category, "astronaut"))
     partner = _photograph(PARTNER_PHOTOGRAPH) if PARTNER in step.needs() else None
     pictures = []

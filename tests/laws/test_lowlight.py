@@ -137,6 +137,15 @@ def test_a_network_darkens_and_keeps_the_size_and_the_details(weights) -> None:
     assert contrast.min() > 0.05
 
 
+def test_the_example_of_a_trained_file_darkens_by_two_stops(photo) -> None:
+    """It has learnt from lowlight/exposure, photographs like this one among others: no proof of anything but itself."""
+    path = Path(__file__).parents[2] / "examples" / "learned_degradations" / "darkener.safetensors"
+    assert path.stat().st_size < 300_000
+    image = to_batch(photo)
+    dark = darkened(rrframe.load("lowlight/learned", weights=path, strength=1.0), image)
+    assert float((dark - darkened(exposure(2.0), image)).abs().mean()) < 0.05 < float((dark - image).abs().mean())
+
+
 def test_no_strength_is_the_picture(weights) -> None:
     image = torch.rand(1, 3, 20, 30, generator=torch.Generator().manual_seed(0))
     assert torch.equal(darkened(rrframe.load("lowlight/learned", weights=weights, strength=0.0), image), image)

@@ -9,6 +9,7 @@ import torch
 
 from rrframe import Cues, Dial, Draw, Draws, integers, uniform
 from rrframe.imaging.composite import screen
+from rrframe.imaging.filters import gaussian
 from rrframe.imaging.resample import resize
 from rrframe.imaging.warp import remap
 from rrframe_degradations.flare.sources import Grid, Lit, groups, lampless, lit
@@ -57,8 +58,7 @@ class Layers(Lit, Library):
             rows, columns = (max(round(side * scale), 1) for side in layer.shape[-2:])
             layer, scale = resize(layer, rows, columns), 1.0
         centre = _brightest(layer)
-        clipped = ((layer.mean(dim=1, keepdim=True) - _CLIPPED) / (1 - _CLIPPED)).clamp_(min=0.0).square_()
-        layer = layer * (1 + (_BRIGHTEST - 1) * clipped) * _rim(*layer.shape[-2:], device)
+        layer = layer * (1 + (_BRIGHTEST - 1) * _core(layer)) * _rim(*layer.shape[-2:], device)
         x, y = _anchor(highlights, values["x"], values["y"])
         across = (torch.arange(width, device=device) - x).view(1, 1, 1, -1) / scale
         down = (torch.arange(height, device=device) - y).view(1, 1, -1, 1) / scale
@@ -67,6 +67,15 @@ class Layers(Lit, Library):
         return remap(
             layer, side * (cos * across + sin * down) + centre[0], cos * down - sin * across + centre[1], "zero"
         )
+
+
+def _core(layer: torch.Tensor) -> torch.Tensor:
+    """Where the layer is clipped, ``[1, 1, h, w]``: a hill that falls to 0 at its border, for a faint flare would show
+    the border as an edge.
+    """
+    clipped = ((layer.mean(dim=1, keepdim=True) - _CLIPPED) / (1 - _CLIPPED)).clamp_(min=0.0).square_()
+    hill = gaussian(clipped, float(clipped.sum().sqrt()) / 4)
+    return (hill / hill.amax().clamp(min=1e-6)).pow_(6).mul_(clipped)
 
 
 def _brightest(layer: torch.Tensor) -> tuple[float, float]:

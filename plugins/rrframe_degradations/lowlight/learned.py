@@ -54,8 +54,9 @@ class Learned(Degradation):
     The network (``CurveNetwork``) sees the picture 128 px small and gives a curve c for every place; eight rounds of
     x <- x + strength c x (1 - x) then darken the picture at its full size, so that details and size stay as they are.
 
-    No trained weights come with rrframe: ``weights`` names a safetensors file of your own. It is read once a process,
-    at first use. Its width is told by its tensors.
+    No weights of real pairs come with rrframe: ``weights`` names a safetensors file of your own. It is read once a
+    process, at first use. Its width is told by its tensors. ``examples/learned_degradations`` makes a tiny one, which
+    has learnt two stops of lowlight/exposure from sample photographs; the documentation shows that one.
 
     Source: Guo et al. 2020, "Zero-reference deep curve estimation", eq. 3, there used to brighten.
     Cannot: noise or blur, since a curve moves tones alone; put noise/sensor after it. Curves vary no finer than the

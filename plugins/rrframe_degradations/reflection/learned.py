@@ -51,8 +51,10 @@ class Learned(Reflection):
     The network (``WeightNetwork``) sees both scenes 160 px small; its weights are enlarged and mix the scenes at their
     full size, in linear light. ``strength`` s takes 1 - s (1 - w) for w.
 
-    No trained weights come with rrframe: ``weights`` names a safetensors file of your own. It is read once a process,
-    at first use. Its width is told by its tensors. Those published for SynNet are of another network.
+    No weights of real pairs come with rrframe: ``weights`` names a safetensors file of your own. It is read once a
+    process, at first use. Its width is told by its tensors. Those published for SynNet are of another network.
+    ``examples/learned_degradations`` makes a tiny one, which has learnt the mixing of reflection/glass from sample
+    photographs; the documentation shows that one.
 
     Source: Wen et al. 2019, "Single image reflection removal beyond linearity", eq. 2 and its synthesis network.
     Cannot: weights finer than the small pictures.

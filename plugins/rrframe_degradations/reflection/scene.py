@@ -29,7 +29,7 @@ class Reflection(Degradation):
     cues = {"partner"}
     swap: float = Field(0.0, ge=0, le=1, description="chance that the partner lies behind the glass, as the target")
     defocus: Dial = log_uniform(
-        0.3, 8.0, low=0.0, high=200.0, unit="1/1000 of the shorter side", about="deviation of the reflection's blur"
+        0.8, 10.0, low=0.0, high=200.0, unit="1/1000 of the shorter side", about="deviation of the reflection's blur"
     )
     thickness: Dial = uniform(3.0, 12.0, low=0.0, high=200.0, unit="mm", about="of the pane, or of double glazing")
     distance: Dial = log_uniform(0.7, 5.0, low=0.1, high=1000.0, unit="m", about="of the reflected scene")
