@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import time
@@ -23,9 +24,14 @@ from skimage import data
 import rrframe
 from rrframe import Judge, RRFrameError
 from rrframe.evaluation.judging import Judging
+from rrframe.imaging.codec import encode_png
 from rrframe.imaging.layout import to_batch
 
 GREYS = [torch.full((3, 40, 56 + index), level) for index, level in enumerate((0.0, 0.25, 0.5, 0.75, 1.0))]
+
+
+def write_photograph(path: Path, level: int) -> None:
+    path.write_bytes(encode_png(np.full((64, 48, 3), level, np.uint8)))
 
 
 def behind(server: Server, **params: Any) -> Judge:
@@ -124,7 +130,7 @@ def test_a_server_that_goes_down_loses_no_answer(tmp_path: Path) -> None:
         Judging(judge, tmp_path).severities(GREYS[:3], "haze")
     with pytest.raises(RRFrameError, match=f"cannot reach {server.address}: .*refused") as caught:
         Judging(judge, tmp_path).severities(GREYS, "haze")
-    assert "start the server" in caught.value.hint
+    assert "start the server (vllm serve Qwen/Qwen3-VL-8B-Instruct --port " in caught.value.hint
     assert "base_url" in caught.value.hint
     assert [each.score for each in Judging(judge, tmp_path).severities(GREYS[:3], "haze")] == [1, 2, 3]
 
@@ -240,6 +246,27 @@ def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(monkeypatch: p
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{nobody.getsockname()[1]}")
         with running() as server:
             assert behind(server)(GREYS[:1], "haze") == ["退化分数：1"]
+
+
+def test_an_evaluation_asks_a_server_once(rrframe_here: Any, tmp_path: Path) -> None:
+    for number, level in enumerate((40, 90)):
+        (tmp_path / "in" / "haze" / "degraded").mkdir(parents=True, exist_ok=True)
+        write_photograph(tmp_path / "in" / "haze" / "degraded" / f"{number}.png", level)
+        (tmp_path / "out" / "haze" / "degraded").mkdir(parents=True, exist_ok=True)
+        write_photograph(tmp_path / "out" / "haze" / "degraded" / f"{number}.png", level + 130)
+    recipe = "{kind: evaluation, benchmark: {folder: in}, restorers: {ours: {folder: out}}, scores: [RS], judge: {use: "
+    with running() as server:
+        params = f"{{base_url: '{server.address}', first_wait: 0.01, tries: 2, backend: the tests' own}}"
+        (tmp_path / "recipe.yaml").write_text(f"{recipe} judge/openai, params: {params}}}}}")
+        done = rrframe_here("run", "recipe.yaml", "--out", "scored")
+        assert done.returncode == 0, done.stderr
+        assert len(server.asked) == 4
+    results = json.loads((tmp_path / "scored" / "results.json").read_text())
+    assert results["judge"]["identity"]["backend"] == "the tests' own"
+    assert [row["scores"]["RS"] for row in results["rows"]] == [2, 2]
+    down = rrframe_here("run", "recipe.yaml", "--out", "elsewhere")  # nothing is kept between runs in tests
+    assert down.returncode != 0
+    assert "vllm serve" in down.stderr
 
 
 # On this machine

@@ -76,6 +76,7 @@ class Line:
         first_wait: Seconds before the second try; doubled for each that follows.
         pace: That of all lines to this server.
         error: Makes the ``RRFrameError`` of the component that asks, from a message and a hint.
+        mending: What to do where nobody answers.
     """
 
     address: str
@@ -85,6 +86,7 @@ class Line:
     first_wait: float
     pace: Pace
     error: Callable[[str, str], RRFrameError]
+    mending: str
 
     def ask(self, path: str, body: dict[str, Any], read: Callable[[Any], str]) -> str:
         """What ``read`` finds in the server's answer to ``body``.
@@ -112,7 +114,7 @@ class Line:
                 wait = min(_LONGEST, self.first_wait * 2 ** (tried - 1)) * waits.uniform(0.5, 1.5)
                 time.sleep(max(wait, last.after))
         if last.unreachable:
-            raise self.error(f"cannot reach {self.address}: {last}", "start the server, or name another in base_url")
+            raise self.error(f"cannot reach {self.address}: {last}", self.mending)
         raise Unanswered(f"no answer in {self.tries} tries; the last: {last}") from last
 
     def _read(self, raw: bytes, read: Callable[[Any], str]) -> str:

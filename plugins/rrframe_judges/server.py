@@ -87,6 +87,7 @@ class Server(Questioned):
             self.first_wait,
             _pace(self.base_url, self.per_minute),
             self._error,
+            self._mending(),
         )
         drawing: dict[str, Any] = {"temperature": 1, "seed": attempt} if attempt else {"temperature": 0}
         answers = []
@@ -103,6 +104,11 @@ class Server(Questioned):
         ]
         told = [{"role": "system", "content": self.system}] if self.system else []
         return [*told, {"role": "user", "content": content}]
+
+    def _mending(self) -> str:
+        start = f"vllm serve {self.model} --port {urlsplit(self.base_url).port or 80}"
+        starting = f"start the server ({start})" if is_local(self.base_url) else "see that the server is up"
+        return f"{starting}, or name another in base_url; what was answered is kept, and the same command goes on"
 
     def _key(self) -> str | None:
         if self.key is None:

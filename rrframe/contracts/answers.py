@@ -11,8 +11,10 @@ WORST, BEST = 1, 5
 _ASKED_FOR = re.compile(r"退化分数\s*[：:]\s*([1-5])")
 _TRAILING = re.compile(r"([1-5])\s*$")
 # A digit that is a part of another number, fraction or range is no score.
-_ASKED_FOR_ALONE = re.compile(r"退化分数\s*[：:]\s*([1-5])(?!\s*[\d.,/~-]\s*\d|\d)")
-_TRAILING_ALONE = re.compile(r"(?<![\d.,/~+-])(?<![./~-]\s)(?<!\d, )(?<!\bof )([1-5])\s*[.。]?\s*$")
+_ASKED_FOR_ALONE = re.compile(r"退化分数\s*[：:]\s*([1-5])(?!\d|\s*[.,/~-]\s*\d)")
+_TRAILING_ALONE = re.compile(
+    r"(?<![\d.,/~+-])(?<!\d[.,/~-]\s)(?<!\s[/~-]\s)(?<!\bof )(?<!\d or )(?<!\d to )(?<!\d and )([1-5])\s*[.。]?\s*$"
+)
 
 Rules = Literal["alone", "released"]
 
