@@ -79,7 +79,7 @@ class Library(Degradation):
 
     def _cut(self, draw: Draw, size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
         """The cut of the drawn layer at ``size``: linear light times alpha, ``[1, 3, H, W]``, and alpha, ``[1, 1, H,
-        W]``, or one number for all where it is 1 all over.
+        W]``.
         """
         values = draw.values
         layer = _read(str(self._folder() / str(values["layer"])))
@@ -89,15 +89,13 @@ class Library(Degradation):
         down, across = values["place"]
         top, left = round(down * (whole[0] - height)), round(across * (whole[1] - width))
         cut = layer.part(slice(top, top + height), slice(left, left + width))
-        turn = {(False, True): 1, (True, False): 0, (True, True): -1}.get(
-            (bool(values["flip"]), bool(values["mirror"]))
-        )
-        cut = cut if turn is None else cut.turned(turn)
+        for axis, wanted in enumerate((values["flip"], values["mirror"])):
+            cut = cut.mirrored(axis) if wanted else cut
         how = cv2.INTER_AREA if height > size[0] else cv2.INTER_LINEAR
         # Resized times alpha: what a transparent pixel holds is nobody's business.
         light = from_hwc([np.asarray(cv2.resize(cut.light(), size[::-1], interpolation=how)).reshape(*size, 3)])
         if cut.alpha is None:
-            return light, torch.ones(1, 1, 1, 1)
+            return light, torch.ones(1, 1, 1, 1).expand(-1, -1, *size)
         return light, from_hwc([np.asarray(cv2.resize(cut.cover(), size[::-1], interpolation=how)).reshape(*size, 1)])
 
 

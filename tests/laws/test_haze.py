@@ -105,6 +105,22 @@ def test_a_cut_covers_any_shape(height: int, width: int, zoom: float) -> None:
     assert done.isfinite().all()
 
 
+@pytest.mark.parametrize(("flip", "mirror"), [(False, False), (True, False), (False, True), (True, True)])
+def test_layers_lie_as_they_are_turned_opaque_or_not(flip: bool, mirror: bool, tmp_path: Path) -> None:
+    """In one batch, a layer with alpha and one without: each shows its bright quarter where it was turned to."""
+    corner = np.zeros((8, 8, 4), np.uint8)
+    corner[:4, :4] = 255
+    Image.fromarray(corner).save(tmp_path / "a.png")
+    Image.fromarray(np.ascontiguousarray(corner[..., :3])).save(tmp_path / "b.png")
+    haze = made("haze/library", path=str(tmp_path), strength=1, zoom=1)
+    turned = {"flip": flip, "mirror": mirror, "place": [0.0, 0.0]}
+    draws = Draws([haze.draw(Key.of(0)).with_values(layer=name, **turned) for name in ("a.png", "b.png")])
+    done = haze.apply(torch.zeros(2, 3, 8, 8), draws, Cues())
+    expected = torch.zeros(8, 8)
+    expected[slice(4, 8) if flip else slice(0, 4), slice(4, 8) if mirror else slice(0, 4)] = 1.0
+    assert (done - expected).abs().max() < 1e-6
+
+
 def test_layers_are_chosen_and_mirrored_by_key(tmp_path: Path) -> None:
     for value in range(5):
         Image.fromarray(np.full((8, 8, 3), 40 * value, np.uint8)).save(tmp_path / f"{value}.png")
