@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from rrframe import Draw, Draws
 from rrframe.imaging import isp, noise
 from rrframe.imaging.layout import to_batch
+from rrframe.imaging.random import LEVELS, DeviceStream, Stream
 from rrframe.testing.strategies import pictures
 
 SOME = settings(max_examples=40, deadline=None)
@@ -132,27 +134,23 @@ def test_demosaic_is_linear() -> None:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def levels(shape: tuple[int, ...] = (1, 1, 512, 512), seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    return noise.split(torch.rand(shape, generator=torch.Generator().manual_seed(seed)))
+def levels(shape: tuple[int, ...] = (1, 1, 512, 512)) -> torch.Tensor:
+    return Draws([Draw(seed=each) for each in range(shape[0])]).rng.levels(torch.empty(shape))
 
 
-def test_one_uniform_field_gives_two_independent_ones() -> None:
-    upper, lower = levels()
-    for each in (upper, lower):
-        assert each.dtype == torch.int32
-        assert (int(each.min()), int(each.max())) == (0, noise.LEVELS - 1)
-    together = np.corrcoef(upper.flatten().numpy(), lower.flatten().numpy())[0, 1]
-    assert abs(together) < 0.01
-
-
-def test_the_last_number_below_one_has_a_level() -> None:
-    upper, lower = noise.split(torch.full((1, 1, 1, 1), 1 - 2**-24))
-    assert int(upper) == int(lower) == noise.LEVELS - 1
+@pytest.mark.parametrize("stream", [Stream(3), DeviceStream(3, torch.device("cpu"))])
+def test_every_level_is_as_likely_as_the_next(stream) -> None:
+    found = stream.levels(1 << 20)
+    assert found.dtype == torch.int32
+    assert (int(found.min()), int(found.max())) == (0, LEVELS - 1)
+    assert stats.kstest(found.numpy() / LEVELS, "uniform").statistic < 0.003
+    assert len(found.unique()) == pytest.approx(LEVELS, rel=1e-4)
+    assert abs(np.corrcoef(found[1:].numpy(), found[:-1].numpy())[0, 1]) < 0.01
 
 
 @pytest.mark.parametrize("photons", [0.01, 0.3, 1.0, 4.0, 30.0, 400.0])
 def test_photon_noise_has_the_moments_of_poisson(photons) -> None:
-    all_levels = torch.arange(noise.LEVELS, dtype=torch.int32).view(1, 1, 1, -1)
+    all_levels = torch.arange(LEVELS, dtype=torch.int32).view(1, 1, 1, -1)
     root = torch.full(all_levels.shape, photons**0.5)
     values = (noise.poisson(root, all_levels) * root).double().flatten()
     assert abs(float(values.mean())) < 1e-4 * photons**0.5 + 1e-6
@@ -162,21 +160,13 @@ def test_photon_noise_has_the_moments_of_poisson(photons) -> None:
 
 
 def test_no_photons_no_noise() -> None:
-    upper, _ = levels((1, 3, 8, 8))
     root = torch.zeros(1, 3, 8, 8)
-    assert (noise.poisson(root, upper) * root == 0).all()
-
-
-def test_normal_values_are_normal() -> None:
-    _, lower = levels()
-    values = noise.normal(lower).flatten().numpy()
-    assert stats.kstest(values, "norm").statistic < 0.005
+    assert (noise.poisson(root, levels((1, 3, 8, 8))) * root == 0).all()
 
 
 @pytest.mark.parametrize("shape", [-0.26, -0.025, 0.102])
 def test_tukey_lambda_values_follow_their_law(shape) -> None:
-    _, lower = levels((2, 1, 256, 512))
-    values = noise.tukey_lambda(column(0.14, shape), lower)[1].flatten().numpy()
+    values = noise.tukey_lambda(column(0.14, shape))(levels((2, 1, 256, 512)))[1].flatten().numpy()
     assert stats.kstest(values, stats.tukeylambda(shape).cdf).statistic < 0.01
 
 

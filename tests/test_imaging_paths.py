@@ -91,14 +91,23 @@ def test_mixing_channels(picture: Picture, rows: int, seed: int, device: str) ->
     assert apart(colour.mix(batch, matrices), colour._mix_torch(batch.to(device), matrices)) < CLOSE
 
 
-@proves("isp.unprocess")
+@proves("isp._expanded")
 @ON_EACH
 def test_expanding_tones(device: str) -> None:
     """What is looked up is undone by the tone curve and the gamma to within a step of 16 bits."""
     codes = torch.linspace(0, 1, 70_001).view(1, 1, 1, -1).expand(1, 3, 1, -1)
-    undone = [colour.power(light, 1 / 2.2) for light in (isp._expand_looked_up(codes), isp._expand_torch(codes).cpu())]
+    undone = [colour.power(light, 1 / 2.2) for light in (isp._expanded(codes), isp._expand_torch(codes).cpu())]
     tones = [bent * bent * (3 - 2 * bent) for bent in undone]
     assert apart(*tones) <= 1 / 65535
+
+
+@proves("isp._developed")
+@ON_EACH
+def test_developing_light(device: str) -> None:
+    """What is looked up lies within two steps of 16 bits, in the dark too."""
+    light = torch.cat([torch.linspace(-0.1, 1.1, 70_001), torch.linspace(0, 1e-4, 10_001)])
+    light = light.view(1, 1, 1, -1).expand(1, 3, 1, -1)
+    assert apart(isp._developed(light), isp._develop_torch(light.to(device))) < 2 / 65535
 
 
 @proves("isp._opened")
@@ -212,7 +221,7 @@ def test_halving_and_doubling(batch: torch.Tensor, device: str) -> None:
 @SOME
 def test_a_few_rows_at_a_time(batch: torch.Tensor, rows: int, device: str) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(noise, "_IN_CACHE", rows * batch[:, :, :1].numel())
+        patched.setattr(noise, "_AT_A_TIME", rows * batch[:, :, :1].numel())
         found = noise.by_rows(torch.mul, batch.to(device), batch.to(device))
     assert apart(batch * batch, found) == 0
 

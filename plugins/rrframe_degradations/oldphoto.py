@@ -7,9 +7,10 @@ import math
 import torch
 
 from rrframe import Cues, Degradation, Dial, Draws, integers, uniform
-from rrframe.imaging.colour import power
+from rrframe.imaging.colour import mix, power
 from rrframe.imaging.composite import blend
 from rrframe.imaging.fields import smooth
+from rrframe.imaging.noise import by_rows
 from rrframe.imaging.resample import resize
 from rrframe.imaging.splat import strokes
 
@@ -17,6 +18,7 @@ _SIDE = 256  # the shorter side of the grid that blotches are made on
 _PAPER = (0.84, 0.79, 0.68)  # linear light of bare, aged paper
 _DIRT = (0.03, 0.025, 0.02)
 _BLACK = 0.01  # light that the deepest black of an old print reflects
+_LUMINANCE = (0.2126, 0.7152, 0.0722)
 _MOST = 400  # marks of a kind
 _PIECES = 24  # straight pieces that a mark is made of
 
@@ -43,19 +45,23 @@ class Fade(Degradation):
     unevenness: Dial = uniform(0.0, 0.6, low=0.0, high=1.0, about="how much less some places have changed")
 
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
-        shares = [1.0 + 0.5 * draw.cast, torch.ones_like(draw.cast), 1.0 - 0.5 * draw.cast]
-        lit = images + _BLACK * draw.fade
-        faded = torch.cat(
-            [power(lit[:, [index]], 1 - (draw.fade * share).clamp(max=0.97)) for index, share in enumerate(shares)],
-            dim=1,
-        )
-        weights = torch.tensor([0.2126, 0.7152, 0.0722], device=images.device).view(1, 3, 1, 1)
-        grey = (faded * weights).sum(dim=1, keepdim=True)
-        sepia = grey * (1 - (1 - grey) * torch.tensor([0.0, 0.3, 0.55], device=images.device).view(1, 3, 1, 1))
-        paper = 1 - draw.stain * torch.tensor([0.0, 0.3, 0.8], device=images.device).view(1, 3, 1, 1)
-        changed = faded.lerp_(sepia, draw.toned).mul_(paper).clamp_(0.0, 1.0)
+        def column(*values: float) -> torch.Tensor:
+            return torch.tensor(values, device=images.device).view(1, 3, 1)
+
+        cast, toned, stain = (each[:, 0] for each in (draw.cast, draw.toned, draw.stain))
+        kept = 1 - (draw.fade * (1 + 0.5 * cast * column(1.0, 0.0, -1.0))[..., None]).clamp(max=0.97)
+        # Sepia of a grey g is (1 - d) g + d g^2, d its dye: with the share of colours, linear in them and in g^2.
+        paper, dye, grey = 1 - stain * column(0.0, 0.3, 0.8), column(0.0, 0.3, 0.55), column(*_LUMINANCE).mT
+        colours = (1 - toned) * paper * torch.eye(3, device=images.device) + toned * paper * (1 - dye) * grey
+        roots = (toned * paper * dye).sqrt() * grey
+
+        def changed(light: torch.Tensor) -> torch.Tensor:
+            faded = power(light + _BLACK * draw.fade, kept)
+            squared = mix(faded, roots)
+            return mix(faded, colours).addcmul_(squared, squared).clamp_(0.0, 1.0)
+
         place = 1 - draw.unevenness * torch.sigmoid(2 * _blotches(images, draw, 500))
-        return blend(images, changed, place)
+        return blend(images, by_rows(changed, images), place)
 
 
 class Scratches(Degradation):

@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 import torch
 
-from rrframe.imaging.layout import from_hwc, hwc_view, to_batch, to_pixels
+from rrframe.imaging.layout import from_hwc, hwc_view, joined, to_batch, to_pixels
 
 _BREAK_ENCODED = 0.04045
 _BREAK_LINEAR = 0.0031308
 _HAIR = 1e-8
+_DARKEST = 1e-30  # what has a logarithm
 _IN_CACHE = 1 << 16  # values
 _CODES = 1 << 16  # of linear light: the darkest two codes of 8 bits are 20 of them apart
 
@@ -30,8 +31,27 @@ def linear_to_encoded(images: torch.Tensor) -> torch.Tensor:
 
 
 def power(images: torch.Tensor, exponent: torch.Tensor | float) -> torch.Tensor:
-    """``[B, C, H, W]`` float32 to the power of ``exponent``, one number or ``[B, 1, 1, 1]``; below 0 counts as 0."""
+    """``[B, C, H, W]`` float32 to the power of ``exponent``; below 0 counts as 0.
+
+    Args:
+        images: What is raised.
+        exponent: Above 0; one number, ``[B, 1, 1, 1]``, or ``[B, C, 1, 1]``.
+    """
     return _power_opencv(images, exponent) if images.device.type == "cpu" else _power_torch(images, exponent)
+
+
+def look_up(images: torch.Tensor, curve: np.ndarray, *, by_root: bool = False) -> torch.Tensor:
+    """``[B, C, H, W]`` float32 on a CPU, clamped to [0, 1], through the 65,536 values float32 of a curve, each at the
+    nearest of them; ``by_root`` where these are for equal steps of the square root, which are finer in the dark.
+    """
+
+    def looked_up(values: np.ndarray, out: np.ndarray) -> None:
+        if by_root:
+            values = np.asarray(cv2.sqrt(np.maximum(values, 0.0)))
+        codes = cv2.addWeighted(values, float(_CODES - 1), values, 0.0, 0.0, dtype=cv2.CV_16U)
+        cv2.LUT(codes, curve.reshape(1, -1), dst=out)
+
+    return _through_opencv(images, looked_up)
 
 
 def mix(images: torch.Tensor, matrices: torch.Tensor) -> torch.Tensor:
@@ -128,8 +148,21 @@ def _through_opencv(images: torch.Tensor, function: Callable[[np.ndarray, np.nda
 def _power_opencv(images: torch.Tensor, exponent: torch.Tensor | float) -> torch.Tensor:
     if not isinstance(exponent, torch.Tensor):
         return _through_opencv(images, lambda values, out: cv2.pow(np.maximum(values, 0.0), exponent, dst=out))
-    pairs = zip(images, exponent.flatten().tolist(), strict=True)
-    return torch.cat([_power_opencv(image[None], each) for image, each in pairs])
+    pairs = zip(images, exponent.flatten(1).tolist(), strict=True)
+    return joined([_powers_opencv(image[None], each) for image, each in pairs])
+
+
+def _powers_opencv(image: torch.Tensor, exponents: list[float]) -> torch.Tensor:
+    if len(exponents) == 1:
+        return _power_opencv(image, exponents[0])
+    row = np.tile(np.asarray(exponents, np.float32), image.shape[3])
+
+    def raised(values: np.ndarray, out: np.ndarray) -> None:
+        logarithms = np.asarray(cv2.log(np.maximum(values, _DARKEST)))
+        logarithms *= row
+        cv2.exp(logarithms, dst=out)
+
+    return _through_opencv(image, raised)
 
 
 def _power_torch(images: torch.Tensor, exponent: torch.Tensor | float) -> torch.Tensor:

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from rrframe.imaging.colour import mix, power
+from rrframe.imaging.colour import look_up, mix
 from rrframe.imaging.filters import convolve
 from rrframe.imaging.layout import from_hwc, hwc_view
 
@@ -86,17 +86,14 @@ def unprocess(images: torch.Tensor, camera: Camera, rims: torch.Tensor | None = 
         ``[B, 3, H, W]`` float32, linear. 1 is what a green pixel saturates at, and highlights lie up to twice as
         high; strong colours can lie slightly below 0.
     """
-    light = _expand_looked_up(images) if images.device.type == "cpu" else _expand_torch(images)
-    return mix(_recovered(light, rims), camera.from_rgb())
+    return mix(_recovered(_expanded(images), rims), camera.from_rgb())
 
 
 def process(raw: torch.Tensor, camera: Camera) -> torch.Tensor:
     """The picture that a camera makes of raw light: white balance, colour matrix, highlights rolled off, gamma and
     tone curve. Shapes and ranges are those of ``unprocess``; the result is clamped to [0, 1].
     """
-    light = _rolled_off(mix(raw, torch.linalg.inv(camera.from_rgb())))
-    bent = power(light.clamp_(0.0, 1.0), 1.0 / _GAMMA)
-    return (3.0 - 2.0 * bent).mul_(bent).mul_(bent).clamp_(0.0, 1.0)
+    return _developed(_rolled_off(mix(raw, torch.linalg.inv(camera.from_rgb()))))
 
 
 def mosaic(images: torch.Tensor) -> torch.Tensor:
@@ -115,19 +112,18 @@ def demosaic(plane: torch.Tensor) -> torch.Tensor:
 
     Source: Malvar et al. 2004, "High-quality linear interpolation for demosaicing of Bayer-patterned color images".
     """
-    batch, _, height, width = plane.shape
+    batch = len(plane)
     green, beside, above, across = (convolve(plane, kernel.expand(batch, 5, 5))[:, 0] for kernel in _kernels())
     sensor = plane[:, 0]
-    colours = torch.empty((batch, height, width, 3), dtype=plane.dtype, device=plane.device)
-    colours[..., 1] = sensor
-    colours[:, ::2, ::2, 1], colours[:, 1::2, 1::2, 1] = green[:, ::2, ::2], green[:, 1::2, 1::2]
-    for channel, at in ((0, 0), (2, 1)):  # red begins in row and column 0, blue in 1
+    # Each plane is what most of it is made of, with the rest put in. Red begins in row and column 0, blue in 1.
+    green[:, ::2, 1::2], green[:, 1::2, ::2] = sensor[:, ::2, 1::2], sensor[:, 1::2, ::2]
+    red, blue = across, across.clone()
+    for colour, at in ((red, 0), (blue, 1)):
         other = 1 - at
-        colours[:, at::2, at::2, channel] = sensor[:, at::2, at::2]
-        colours[:, at::2, other::2, channel] = beside[:, at::2, other::2]
-        colours[:, other::2, at::2, channel] = above[:, other::2, at::2]
-        colours[:, other::2, other::2, channel] = across[:, other::2, other::2]
-    return colours.permute(0, 3, 1, 2)
+        colour[:, at::2, at::2] = sensor[:, at::2, at::2]
+        colour[:, at::2, other::2] = beside[:, at::2, other::2]
+        colour[:, other::2, at::2] = above[:, other::2, at::2]
+    return torch.stack([red, green, blue], dim=-1).permute(0, 3, 1, 2)
 
 
 @lru_cache(maxsize=1)
@@ -141,16 +137,38 @@ def _expand_torch(images: torch.Tensor) -> torch.Tensor:
     return (0.5 - torch.sin(torch.asin(1.0 - 2.0 * images.clamp(0.0, 1.0)) / 3.0)).clamp_(0.0, 1.0).pow_(_GAMMA)
 
 
-def _expand_looked_up(images: torch.Tensor) -> torch.Tensor:
-    """The same, looked up at 16 bits: many times faster on a CPU, and undone within 1/65535."""
-    order = images.permute(0, 2, 3, 1)
-    places = order.reshape(-1).clamp(0.0, 1.0).mul_(65535.0).add_(0.5).to(torch.int32)
-    return _expansion().index_select(0, places).view(order.shape).permute(0, 3, 1, 2)
+def _develop_torch(light: torch.Tensor) -> torch.Tensor:
+    """The reverse: linear light, clamped, as encoded values."""
+    bent = light.clamp(0.0, 1.0).pow_(1.0 / _GAMMA)
+    return (3.0 - 2.0 * bent).mul_(bent).mul_(bent).clamp_(0.0, 1.0)
+
+
+# On a CPU both are looked up at 16 bits, many times faster. Light is looked up by its root: a picture that was darkened
+# would show bands where light itself were rounded.
+
+
+def _expanded(images: torch.Tensor) -> torch.Tensor:
+    return look_up(images, _expansion()) if images.device.type == "cpu" else _expand_torch(images)
+
+
+def _developed(light: torch.Tensor) -> torch.Tensor:
+    if light.device.type != "cpu":
+        return _develop_torch(light)
+    return look_up(light, _development(), by_root=True)
 
 
 @lru_cache(maxsize=1)
-def _expansion() -> torch.Tensor:
-    return _expand_torch(torch.arange(65536, dtype=torch.float64) / 65535.0).to(torch.float32)
+def _expansion() -> np.ndarray:
+    return _expand_torch(_levels()).to(torch.float32).numpy()
+
+
+@lru_cache(maxsize=1)
+def _development() -> np.ndarray:
+    return _develop_torch(_levels().square()).to(torch.float32).numpy()
+
+
+def _levels() -> torch.Tensor:
+    return torch.arange(65536, dtype=torch.float64) / 65535.0
 
 
 def _recovered(light: torch.Tensor, rims: torch.Tensor | None) -> torch.Tensor:
@@ -181,7 +199,9 @@ def _rolled_off(light: torch.Tensor) -> torch.Tensor:
 
 
 def _brightened(light: torch.Tensor, grey: torch.Tensor, over: torch.Tensor) -> torch.Tensor:
-    # Below the shoulder this divides one number by itself.
+    # Below the shoulder this divides one number by itself: in many pictures, everywhere.
+    if not bool((grey > _SHOULDER).any()):
+        return light
     return light * over.mul_(1.0 - _SHOULDER).add_(_SHOULDER).div_(grey.clamp(min=_SHOULDER))
 
 

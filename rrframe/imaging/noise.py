@@ -18,28 +18,24 @@ from rrframe.imaging.random import LEVELS, ROW, Stream, normal_levels
 
 _QUANTILES = 4096  # of a table that depends on the light: out to 3.5 standard deviations
 _FINER = (LEVELS // _QUANTILES).bit_length() - 1  # bits that a place in those does without
-_IN_CACHE = 1 << 16  # values worked on at a time
+_AT_A_TIME = 1 << 20  # values: of fewer, torch takes longer to begin each step than to do it
 _STRIP = 32 * ROW  # pixels of eight bits worked on at a time
 _FINE = 4096  # parts of a deviation that correlated noise is made in
 _BINS = 64  # of the root of the photon count, 1/8 wide: beyond a root of 8 the law no longer changes its shape
 
 
 def by_rows(function: Callable[..., torch.Tensor], *fields: torch.Tensor) -> torch.Tensor:
-    """``function`` of ``[B, C, H, W]`` fields, which it may take a few rows of at a time: then what lies between its
-    steps stays in a CPU's cache. What it gives may have another number of channels.
+    """``function`` of ``[B, C, H, W]`` fields, which it may take some rows of at a time: then what lies between its
+    steps stays in a CPU's cache, and a large picture needs little memory.
     """
     one = fields[0]
-    batch, _, height, width = one.shape
-    rows = max(1, _IN_CACHE // max(one.numel() // height, 1))
+    height = one.shape[2]
+    rows = max(1, _AT_A_TIME // max(one.numel() // height, 1))
     if one.device.type != "cpu" or rows >= height:
         return function(*fields)
-    done: torch.Tensor | None = None
+    done = torch.empty_like(one)
     for top in range(0, height, rows):
-        strip = function(*(field[:, :, top : top + rows] for field in fields))
-        if done is None:
-            done = one.new_empty((batch, height, width, strip.shape[1])).permute(0, 3, 1, 2)
-        done[:, :, top : top + rows] = strip
-    assert done is not None
+        done[:, :, top : top + rows] = function(*(field[:, :, top : top + rows] for field in fields))
     return done
 
 
@@ -57,19 +53,21 @@ def poisson(root: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
     return _taken(_poisson_table(root.device), bins.mul_(_QUANTILES).add_(levels >> _FINER))
 
 
-def tukey_lambda(shape: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
-    """Values of Tukey's lambda distribution, Q(p) = (p^shape - (1 - p)^shape) / shape: normal to the eye at a shape of
-    0.14, logistic at 0, with heavier tails below.
+def tukey_lambda(shape: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Tukey's lambda distribution, Q(p) = (p^shape - (1 - p)^shape) / shape: normal to the eye at a shape of 0.14,
+    logistic at 0, with heavier tails below.
 
     Args:
         shape: ``[B, 1, 1, 1]``, other than 0.
-        levels: int32 ``[B, C, H, W]``, from a draw's ``rng.levels``.
+
+    Returns:
+        What gives its values for levels, int32 ``[B, C, H, W]``, from a draw's ``rng.levels``.
     """
     p = torch.from_numpy(_probabilities()).to(shape.device)[None]
     power = shape.double().reshape(-1, 1)
     tables = ((p**power - (1.0 - p) ** power) / power).to(torch.float32)
     which = torch.arange(len(tables), device=shape.device, dtype=torch.int32).reshape(-1, 1, 1, 1) * _QUANTILES
-    return _taken(tables.reshape(-1), (levels >> _FINER) + which)
+    return lambda levels: _taken(tables.reshape(-1), (levels >> _FINER) + which)
 
 
 def correlated(fields: torch.Tensor, share: torch.Tensor) -> torch.Tensor:

@@ -49,7 +49,8 @@ def take_torch_path(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, f"_{name}_opencv", getattr(module, f"_{name}_torch"))
     light = {colour._decode: colour._decode_torch, colour._encode: colour._encode_torch}
     monkeypatch.setattr(colour, "_through_opencv", lambda images, function: light[function](images))
-    monkeypatch.setattr(isp, "_expand_looked_up", isp._expand_torch)
+    monkeypatch.setattr(isp, "_expanded", isp._expand_torch)
+    monkeypatch.setattr(isp, "_developed", isp._develop_torch)
 
     def resized(pixels: np.ndarray, *settings: object) -> np.ndarray:
         return hwc_view(resample._torch(from_hwc([pixels]), *settings)[0])

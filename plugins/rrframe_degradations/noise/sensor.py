@@ -10,7 +10,7 @@ import torch
 
 from rrframe import Cues, Degradation, Dial, Draw, Draws, Key, choice, log_uniform, uniform
 from rrframe.imaging.isp import Camera, demosaic, mosaic, process, unprocess
-from rrframe.imaging.noise import poisson, tukey_lambda
+from rrframe.imaging.noise import by_rows, poisson, tukey_lambda
 
 _LEAST = 1e-12  # steps of the converter and variances, below which neither matters
 
@@ -113,13 +113,17 @@ def add_noise(raw: torch.Tensor, draw: Draws) -> torch.Tensor:
         draw: With the values of ``Sensor.values``.
     """
     light = mosaic(raw)
-    photons, electrons = draw.rng.levels(light), draw.rng.levels(light)
-    root = (light / draw.shot.clamp(min=_LEAST)).clamp_(min=0.0).sqrt_()
-    found = poisson(root, photons).mul_(root).mul_(draw.shot).add_(light)
-    found.addcmul_(tukey_lambda(draw.tail, electrons), draw.read).add_(draw.rng.normal(light[..., :1]) * draw.row)
-    step = draw.step.clamp(min=_LEAST)
-    found = found.div_(step).round_().mul_(step).clamp_(max=1.0)
-    return raw + demosaic(found.sub_(light.clamp_(max=1.0)))
+    photons, electrons, rows = draw.rng.levels(light), draw.rng.levels(light), draw.rng.normal(light[..., :1])
+    shot, step = draw.shot.clamp(min=_LEAST), draw.step.clamp(min=_LEAST)
+    tail = tukey_lambda(draw.tail)
+
+    def noise(light: torch.Tensor, photons: torch.Tensor, electrons: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        root = (light / shot).clamp_(min=0.0).sqrt_()
+        found = poisson(root, photons).mul_(root).mul_(draw.shot).add_(light)
+        found.addcmul_(tail(electrons), draw.read).add_(rows * draw.row)
+        return found.div_(step).round_().mul_(step).clamp_(max=1.0).sub_(light.clamp(max=1.0))
+
+    return raw + demosaic(by_rows(noise, light, photons, electrons, rows))
 
 
 class SensorNoise(SensorDegradation):
