@@ -104,6 +104,14 @@ def test_differences_are_said_from_the_better_one_and_claim_nothing_inside_the_n
     ]
 
 
+def test_images_of_one_photograph_count_as_one(tmp_path, photo):
+    results = results_of(tmp_path, photo, each=4)
+    rows = tuple(row.model_copy(update={"picture": f"photograph {int(row.image[:3]) % 4}"}) for row in results.rows)
+    text = PageContent.of(write_report(results.model_copy(update={"rows": rows}), tmp_path).read_text()).text
+    assert "The 8 images were made of 4 photographs." in text
+    assert "No difference can hold here, however large: 4 photographs are too few for a test." in text
+
+
 def test_tasks_and_slices_have_their_counts(made):
     _, path = made
     by_task = _rows_of(path.read_text(), "PSNR by task")

@@ -66,7 +66,7 @@ def _alarms(numbers: Numbers) -> Iterator[Text]:
     """What must be known before any number is read."""
     results = numbers.results
     if results.judge and results.judge.proxy:
-        resting = ", ".join(measure.title for measure in results.measures if measure.proxy)
+        resting = "; ".join(measure.title for measure in results.measures if measure.proxy)
         yield Text(
             f"The judge, {results.judge.name}, only stands in for one that looks (a proxy). What rests on it compares "
             f"with nothing that another judge gave, published scores included: {resting or 'nothing here'}.",

@@ -26,6 +26,8 @@ class Numbers:
         self.measures = sorted(results.measures, key=lambda measure: measure.title != "FS")
         self.restorers = [restorer.name for restorer in results.restorers]
         self.part = part_of(results.settings)
+        self.images = len({row.image for row in results.rows})
+        self.pictures = len({row.picture or row.image for row in results.rows})
         self._forms = {measure.name: self._form_of(measure) for measure in results.measures}
 
     def form(self, measure: MeasureFacts) -> str:
@@ -118,6 +120,12 @@ def leaderboard(numbers: Numbers) -> Iterator[Piece]:
         "hollow dots published numbers, which come without intervals.",
         "quiet",
     )
+    if numbers.pictures < numbers.images:
+        yield Text(
+            f"The {numbers.images} images were made of {numbers.pictures} photographs. Intervals and tests draw "
+            "photographs, since images of one photograph tell little more than one image does.",
+            "quiet",
+        )
     yield Columns([_whiskers(numbers, measure) for measure in numbers.measures])
     yield from _not_comparable(numbers)
 
@@ -243,6 +251,11 @@ def differences(numbers: Numbers) -> Iterator[Piece]:
         "(Holm). What does not hold orders nobody.",
         "quiet",
     )
+    if 2.0 ** (1 - numbers.pictures) > 1 - _level(numbers):
+        yield Text(
+            f"No difference can hold here, however large: {numbers.pictures} photographs are too few for a test.",
+            "alarm",
+        )
     for measure in found:
         pairs = numbers.results.differences[measure.name]
         yield Section(
