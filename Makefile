@@ -19,7 +19,7 @@ SAY = @printf '\033[1m%s\033[0m\n'
 help:  ## Tell what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-demo: .venv/ready  ## Make pairs of the sample photographs, train a small network on them, and tell where the page lies
+demo: .venv/ready  ## Make pairs of the sample photographs, train a small network on them, score it, and tell where the pages lie
 	$(SAY) "Degrading the photographs that come with scikit-image and scikit-learn"
 	@$(BIN)/rrframe run recipes/quickstart.yaml --out $(DEMO)/pairs
 	$(SAY) "Making a second set in another way, to stand in for real pairs"
@@ -27,7 +27,11 @@ demo: .venv/ready  ## Make pairs of the sample photographs, train a small networ
 	$(SAY) "Training in two stages, on both, for a minute"
 	@$(BIN)/rrframe run recipes/training/quickstart.yaml --out $(DEMO)/training --strict \
 		--set data.synthetic.params.path=$(DEMO)/pairs --set data.stand-in.params.path=$(DEMO)/stand-in
+	$(SAY) "Scoring it beside doing nothing and a classical denoiser, on photographs that it never trained on"
+	@$(BIN)/rrframe run recipes/evaluation/quickstart.yaml --out $(DEMO)/evaluation \
+		--set restorers.demo.checkpoint=$(DEMO)/training/best
 	$(SAY) "Photographs it never saw, before and after: $(CURDIR)/$(DEMO)/training/report.html"
+	$(SAY) "Scores, with what can be said of them: $(CURDIR)/$(DEMO)/evaluation/report.html"
 
 test: lint docs  ## Check everything: style, types, docs, tests
 	$(SAY) "Running the tests, $(WORKERS) at a time"

@@ -11,8 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from conftest import Cli
 from PIL import Image
+from rrframe_metrics.lpips import trunk_of
+from safetensors.torch import save_file
 from scoring import LAYOUT, benchmark, crops, degraded, evaluated, recipe, save
 
 from rrframe.errors import RRFrameError, RRFrameErrors
@@ -432,3 +435,92 @@ def test_a_function_is_scored_as_a_run_scores_a_restorer(images: Path, scored: R
     assert not scoring.higher_is_better("severity/noise")
     broken = scoring.score(lambda image, task: image[:, :, 1:])
     assert broken["mean over images"]["metric/psnr"].scored == 0
+
+
+# The scores of RealIR-Bench
+# ----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trunk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights of the trunk of LPIPS."""
+    file = tmp_path_factory.mktemp("trunk") / "alex.safetensors"
+    torch.manual_seed(0)
+    save_file(trunk_of("alex").state_dict(), file)
+    return file
+
+
+def test_doing_nothing_scores_nothing_and_fs_is_made_of_its_parts(images: Path, trunk: Path, tmp_path: Path) -> None:
+    lps = {"use": "metric/lpips", "params": {"against": "degraded", "weights": str(trunk)}}
+    changes = {"metrics": [], "scores": ["FS"], "lps": lps}
+    results = evaluated(recipe(tmp_path / "r.yaml", images, **changes), tmp_path / "run").results
+    assert results.complete
+    assert [measure.name for measure in results.measures] == ["RS", "RS signed", "LPS", "FS", "FS signed"]
+    assert results.judge is not None
+    assert results.judge.proxy
+    assert {measure.name for measure in results.measures if measure.proxy} == {"RS", "RS signed", "FS", "FS signed"}
+    for row in results.rows:
+        assert row.severities is not None
+        assert row.answers is not None
+        assert row.answers.degraded
+        assert row.answers.restored
+        gain = (row.severities.restored or 0) - (row.severities.degraded or 0)
+        assert row.scores["RS signed"] == pytest.approx(gain, abs=1e-6)
+        assert row.scores["RS"] == pytest.approx(max(0, gain), abs=1e-6)
+        distance = row.scores["LPS"] or 0
+        assert row.scores["FS"] == pytest.approx(0.2 * max(0, gain) * (1 - distance), abs=1e-6)
+        if row.restorer == "nothing":
+            assert (row.scores["RS"], row.scores["LPS"], row.scores["FS"]) == (0, 0, 0)
+    half = [row.scores["FS"] for row in results.rows if row.restorer == "half"]
+    assert results.averages["half"]["mean over images"]["FS"].value == pytest.approx(np.mean(half))
+    assert np.mean(half) > 0.01
+    again = evaluated(tmp_path / "r.yaml", tmp_path / "run").results
+    assert again.judge is not None
+    assert again.judge.asked == 0, "answers are kept with the run where no other cache is"
+    assert again.rows == results.rows
+
+
+def test_a_judge_that_is_down_is_told_of_with_the_rest(images: Path, tmp_path: Path) -> None:
+    judge = {"use": "judge/openai", "params": {"base_url": "http://127.0.0.1:9/v1", "tries": 1}}
+    changes = {"metrics": [{"use": "metric/psnr"}], "scores": ["RS"], "judge": judge}
+    outputs = tmp_path / "outputs"
+    shutil.copytree(images.parent / "outputs", outputs)
+    (outputs / "noise" / "3.png").unlink()
+    changes["restorers"] = {"half": {"folder": str(outputs)}}
+    path = recipe(tmp_path / "r.yaml", images, **changes)
+    with pytest.raises(RRFrameErrors) as caught:
+        evaluated(path, tmp_path / "run")
+    assert "half has no output for noise/3" in str(caught.value)
+    assert "judge/openai" in str(caught.value)
+    results = evaluated(path, tmp_path / "run", allow_partial=True).results
+    mean = results.averages["half"]["mean over images"]
+    assert mean["metric/psnr"].label == "mean over 7 of 8 images asked"
+    assert mean["RS"].label == "mean over 0 of 8 images asked"
+    assert (mean["RS"].value, mean["RS"].low, mean["RS"].high) == (None, 0, 4)
+
+
+def test_a_task_that_the_judge_does_not_know_is_told_of(images: Path, tmp_path: Path) -> None:
+    shutil.copytree(images / "noise" / "degraded", tmp_path / "photographs" / "snow")
+    benchmark_here = {"folder": str(tmp_path / "photographs")}
+    changes = {"benchmark": benchmark_here, "restorers": {"nothing": {"identity": True}}, "metrics": []}
+    with pytest.raises(RRFrameErrors, match=r"judge/estimators: .*snow"):
+        evaluated(recipe(tmp_path / "r.yaml", images, scores=["RS"], **changes), tmp_path / "run")
+
+
+def test_published_numbers_stand_beside_measured_ones_unless_the_judge_is_a_stand_in(tmp_path: Path) -> None:
+    save(tmp_path / "images" / "01Blur/LQ/0001.png", crops(1)[0])
+    save(tmp_path / "images" / "01Blur/GT/0001.png", crops(1)[0])
+    restorers = {"nothing": {"identity": True}, "theirs": {"published": "RealRestorer"}}
+    benchmark_here = {"card": "foundir", "folder": str(tmp_path / "images")}
+    path = recipe(tmp_path / "r.yaml", tmp_path, benchmark=benchmark_here, restorers=restorers, tasks=["blur"])
+    results = evaluated(path, tmp_path / "run", allow_partial=True).results
+    printed = results.averages["theirs"]["mean over images"]["metric/psnr"]
+    assert (printed.value, printed.label) == (21.45, "as published")
+    assert [table.measure for table in results.published] == ["PSNR, dB", "SSIM"]
+    save(tmp_path / "real" / "noise" / "1.png", crops(1)[0])
+    benchmark_here = {"card": "realir-bench", "folder": str(tmp_path / "real")}
+    changes = {"benchmark": benchmark_here, "restorers": restorers, "tasks": ["noise"], "metrics": [], "scores": ["RS"]}
+    judged = evaluated(
+        recipe(tmp_path / "s.yaml", tmp_path, **changes), tmp_path / "judged", allow_partial=True
+    ).results
+    assert judged.averages["theirs"] == {}

@@ -48,10 +48,12 @@ def find_problems(
     return found
 
 
-def judge_problem(recipe: EvaluationRecipe, subjects: Subjects, judging: Judging, folder: Path) -> list[Problem]:
+def judge_problem(recipe: EvaluationRecipe, subjects: Subjects, judging: Judging | None, folder: Path) -> list[Problem]:
     """Whether a judge that is a service can be asked: the first question that the run will ask anyway."""
     judge = recipe.judge
-    if judge is None or judge.proxy or judge.workers == 1:  # a local one answers where it can be loaded
+    if (
+        judge is None or judging is None or judge.proxy or judge.workers == 1
+    ):  # a local one answers where it can be loaded
         return []
     for subject in subjects.found:
         try:

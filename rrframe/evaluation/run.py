@@ -121,12 +121,16 @@ def run_evaluation(loaded: LoadedRecipe, folder: Path, console: Console, options
     with disk_errors_told(folder):
         plan = plan_evaluation(loaded, folder)
         allowed = options.allow_partial or plan.recipe.allow_partial
-        refuse(plan.problems, allow_partial=allowed)
+        judging = None
+        if plan.recipe.judge is not None:
+            judging = Judging(plan.recipe.judge, None if cache_folder() else folder / JUDGEMENTS)
+        problems = [*plan.problems, *judge_problem(plan.recipe, plan.subjects, judging, folder)]
+        refuse(problems, allow_partial=allowed)
         folder.mkdir(parents=True, exist_ok=True)
         with run.claimed(0, 1):
             run.adopt(loaded.resolved, resolved_yaml(loaded), aside=_ASIDE)
             write_whole(run.file(RESOLVED), resolved_yaml(loaded))
-            return _Evaluation(loaded, plan, run, console, options, allowed).run()
+            return _Evaluation(loaded, plan, run, console, options, problems, judging, allowed).run()
 
 
 def describe(plan: Plan) -> Iterator[tuple[str, Any]]:
@@ -159,24 +163,20 @@ class _Evaluation:
         run: RunFolder,
         console: Console,
         options: Options,
+        problems: Sequence[Problem],
+        judging: Judging | None,
         allowed: bool,
     ) -> None:
         self.loaded, self.plan, self.folder, self.console = loaded, plan, run, console
-        self.options, self.allowed = options, allowed
+        self.options, self.problems, self.judging, self.allowed = options, problems, judging, allowed
         self.recipe = plan.recipe
         self.rows = _read_journal(run.file(JOURNAL))
-        kept = None if cache_folder() else run.file(JUDGEMENTS)
-        self.judging = Judging(self.recipe.judge, kept) if self.recipe.judge is not None else None
 
     def run(self) -> Summary:
         began = time.monotonic()
         chunks = [chunk for chunk in self.plan.chunks if not self._is_done(chunk)]
         folder, name = self.folder.path, self.loaded.name
-        problems = list(self.plan.problems)
-        if self.judging is not None:
-            problems += judge_problem(self.recipe, self.plan.subjects, self.judging, folder)
-        refuse(problems, allow_partial=self.allowed)
-        for sentence in (*self.plan.left_out, *listed(problems)):
+        for sentence in (*self.plan.left_out, *listed(self.problems)):
             self.console.print(escape(sentence))
         self._warn()
         self.folder.note(recipe=name, kind="evaluation", status="running", **environment())
@@ -197,9 +197,9 @@ class _Evaluation:
             self.folder.log(status, **figures)
             self.folder.note(status=status, last=figures)
             notify("on_run_finished", run=RunFinished(folder, "evaluation", name, status, figures))
-        return self._summary(problems, severities, began)
+        return self._summary(severities, began)
 
-    def _summary(self, problems: Sequence[Problem], severities: Severities, began: float) -> Summary:
+    def _summary(self, severities: Severities, began: float) -> Summary:
         rows = [row for chunk in self.plan.chunks for row in self.rows[chunk.key]]
         outcome = Outcome(
             self.loaded,
@@ -208,7 +208,7 @@ class _Evaluation:
             rows,
             severities,
             self.judging,
-            problems,
+            self.problems,
             self._seconds() + time.monotonic() - began,
         )
         self.console.print("averages, intervals and differences")

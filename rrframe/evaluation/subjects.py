@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from collections import Counter
@@ -319,21 +320,29 @@ class Reader:
         return Loaded(degraded, clean, subject.degraded, subject.clean)
 
     def _read_pair(self, subject: Subject) -> Loaded:
+        """The pair, from the files of the run where another restorer has had it: making one anew may take long."""
         assert self._pairs is not None
+        degraded, clean, meta = (
+            (self._folder / INPUTS / part / subject.file_name).with_suffix(ending)
+            for part, ending in (("degraded", ".png"), ("clean", ".png"), ("meta", ".json"))
+        )
+        if meta.exists():  # which is written last
+            known = json.loads(meta.read_text(encoding="utf-8"))
+            return Loaded(read_photograph(degraded).pixels, read_photograph(clean).pixels, degraded, clean, known)
         try:
             sample = self._pairs.read(subject.number)
         except NotKept as error:
             raise RRFrameError(f"its own recipe drops it: {error.message}") from error
-        degraded = self._kept("degraded", subject, sample.degraded)
-        clean = self._kept("clean", subject, sample.clean)
-        return Loaded(sample.degraded, sample.clean, degraded, clean, sample.meta)
-
-    def _kept(self, side: str, subject: Subject, pixels: np.ndarray) -> Path:
-        path = self._folder / INPUTS / side / subject.file_name
-        if not path.exists():
+        told = json.dumps(sample.meta, default=str)
+        data: dict[Path, bytes | str] = {
+            degraded: encode_png(sample.degraded),
+            clean: encode_png(sample.clean),
+            meta: told,
+        }
+        for path, content in data.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, encode_png(pixels))
-        return path
+            write_whole(path, content)
+        return Loaded(sample.degraded, sample.clean, degraded, clean, json.loads(told))
 
 
 def part_of(slicing: Slice, subject: Subject, height: int, width: int, meta: dict[str, Any]) -> str:
