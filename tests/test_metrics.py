@@ -189,3 +189,11 @@ def test_lpips_refuses_the_weights_of_another_trunk(tmp_path: Path) -> None:
 def test_without_pyiqa_it_says_what_to_install() -> None:
     with pytest.raises(RRFrameError, match=r"pip install 'rrframe\[pyiqa\]'"):
         rrframe.load("metric/pyiqa")(torch.zeros(1, 3, 40, 40))
+
+
+def test_the_terms_of_what_is_not_ours_are_told(rrframe_here) -> None:
+    """DISTS and the metrics without a reference come from pyiqa, which is not for commercial use."""
+    told = rrframe_here("info", "metric/pyiqa").stdout
+    assert "PolyForm-Noncommercial-1.0.0" in told
+    assert "not for commercial use" in " ".join(told.split())
+    assert "licence" not in rrframe_here("info", "metric/psnr").stdout

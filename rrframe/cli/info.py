@@ -23,6 +23,7 @@ from rrframe.contracts.degradation import Degradation
 from rrframe.contracts.dials import Dial
 from rrframe.contracts.filter import Filter
 from rrframe.contracts.judge import Judge
+from rrframe.contracts.metric import Metric
 from rrframe.contracts.task import Task
 from rrframe.errors import RRFrameError, did_you_mean
 from rrframe.manager import Entry, get_manager
@@ -71,6 +72,8 @@ def describe(entry: Entry, cls: type[Component]) -> dict[str, Any]:
         described |= {"prompts": cls.prompts, "words": list(cls.words), "degradations": named_after}
     if entry.kind == "cue":
         described["default"] = entry.spec.default
+    if issubclass(cls, Metric) and isinstance(cls.licence, str) and cls.licence:
+        described["licence"] = cls.licence + ("; not for commercial use" if cls.commercial is False else "")
     dials = cls.declared_dials() if issubclass(cls, Degradation) else {}
     described |= {
         "description": text,
@@ -202,7 +205,7 @@ def _yaml(value: Any, *, flow: bool | None = None) -> str:
 # As a page
 # ---------------------------------------------------------------------------------------------------------------------
 
-_FACTS = ("category", "light", "cues", "stages", "default", "proxy", "degradations", "target")
+_FACTS = ("category", "light", "cues", "stages", "default", "proxy", "licence", "degradations", "target")
 _DIAL_COLUMNS = ("name", "values", "mild -> severe", "bounds", "unit", "what it is")
 _PARAM_COLUMNS = ("name", "type", "default", "what it is")
 
