@@ -16,7 +16,7 @@ from making import recipe as synthesis_recipe
 from PIL import Image
 
 import rrframe
-from rrframe import RRFrameError
+from rrframe import Pairs, RRFrameError
 from rrframe.recipe.training import Stage
 from rrframe.training.schedule import learning_rate, split
 
@@ -117,8 +117,10 @@ def test_two_stages_leave_weights_that_restore(pairs: Path, tmp_path: Path, rrfr
     drawn = told["drawn"]
     assert sum(drawn.values()) == 3 * 4 + 3 * 2
     assert max(drawn.values()) - min(drawn.values()) <= 1  # the tasks alike
-    assert {path.name for path in (run / "held-out").iterdir()} >= {"00-degraded.png", "00-restored.png"}
-    assert Image.open(run / "held-out" / "00-restored.png").size == (48, 48)  # not the 32 that it is trained on
+    shown = sorted((run / "held-out").rglob("restored/*.png"))
+    assert {path.parts[-3] for path in shown} <= set(TASKS)
+    assert all((path.parents[1] / side / path.name).exists() for path in shown for side in ("degraded", "clean"))
+    assert Image.open(shown[0]).size == (48, 48)  # not the 32 that it is trained on
     restorer = rrframe.load("backbone/nafnet", checkpoint=str(run / "best"))
     picture = Image.fromarray(np.full((40, 50, 3), 90, np.uint8))
     assert restorer(picture, "haze").size == (50, 40)
@@ -126,6 +128,14 @@ def test_two_stages_leave_weights_that_restore(pairs: Path, tmp_path: Path, rrfr
     again = rrframe_here("run", path, "--out", "run")
     assert again.returncode == 0, again.stderr
     assert len(losses(run)) == 6
+
+
+def test_a_network_can_make_its_psnr_large() -> None:
+    network = rrframe.load("backbone/nafnet", preset="tiny", tasks=["haze"], minimises="psnr")
+    clean = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 0.5
+    degraded = torch.stack([clean[0] + 0.1, clean[1] + 0.01])  # untrained, it gives back what it gets
+    losses = network.loss(network.encode(Pairs(degraded, clean, ("haze", "haze"))), None)
+    assert losses.tolist() == pytest.approx([-20, -40], abs=1e-2)
 
 
 @pytest.mark.slow

@@ -27,10 +27,11 @@ from rrframe.contracts.draw import Noise
 from rrframe.contracts.freezing import parameters_named
 from rrframe.recipe import load_recipe
 from rrframe.recipe.modes import AdapterChoice, OptimizerChoice
-from rrframe.recipe.training import Stage
+from rrframe.recipe.training import Stage, TrainingRecipe
 from rrframe.rng import Key
 from rrframe.training import adapters, optimizers
 from rrframe.training.run import run_training
+from rrframe.training.work import Work, work_of
 
 CPU = torch.device("cpu")
 NARROW = {"use": "backbone/nafnet", "params": {"preset": "tiny", "tasks": TASKS, "dtype": "bfloat16"}}
@@ -276,6 +277,24 @@ def test_an_adapter_goes_where_patterns_say_and_none_beside_what_divides_by_zero
     assert all((module.get_submodule(name).weight == 0).all(1).any() for name in closed)
 
 
+def test_an_adapter_beside_bfloat16_is_stored_wide_and_multiplies_narrow() -> None:
+    restorer = Step1XEdit(preset="tiny", dtype="bfloat16", pixels=32 * 32)
+    module = restorer.trainable()
+    adapters.add_adapter(module, AdapterChoice(rank=2), Key.of(1))
+    halves = {
+        name: part for name, part in module.named_modules() if name.endswith(("lora_A.default", "lora_B.default"))
+    }
+    halves = {name: part for name, part in halves.items() if "global_proj_out" not in name}  # which stays in float32
+    seen = set()
+    for part in halves.values():
+        part.register_forward_hook(lambda _, arguments, out: seen.update({arguments[0].dtype, out.dtype}))
+    loss_of(restorer).mean().backward()
+    assert seen == {torch.bfloat16}
+    gradients = [part.weight.grad for name, part in halves.items() if "lora_B" in name]
+    assert all(part.weight.dtype == torch.float32 for part in halves.values())
+    assert {gradient.dtype for gradient in gradients if gradient is not None} == {torch.float32}
+
+
 @pytest.mark.slow
 def test_a_run_trains_an_adapter_and_leaves_weights_that_restore(pairs: Path, tmp_path: Path) -> None:
     stages = [stage(freeze=["single_transformer_blocks[:1]"])]
@@ -295,6 +314,40 @@ def test_a_run_trains_an_adapter_and_leaves_weights_that_restore(pairs: Path, tm
     for restorer in (begun, trained):
         restorer.network.eval()
     torch.testing.assert_close(loss_of(trained), loss_of(begun), rtol=1e-4, atol=1e-5)
+
+
+# What it takes
+# ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_what_only_encodes_leaves_and_comes_back() -> None:
+    restorer = editor()
+    picture = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    pairs, network = Pairs(picture, picture, ("haze",)), restorer.network
+    before, encoder = restorer.encode(pairs), restorer.part("text_encoder")
+    restorer.release_companions()
+    after = restorer.encode(pairs)
+    assert restorer.network is network
+    assert restorer.part("text_encoder") is not encoder
+    assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
+    restorer.hold(network, vae=restorer.part("vae"))  # what was given cannot be made again
+    held = restorer.part("vae")
+    restorer.release_companions()
+    assert restorer.part("vae") is held
+
+
+def test_work_is_that_of_what_is_trained(tmp_path: Path) -> None:
+    def work(**changes: Any) -> Work:
+        recipe = load_recipe(written(tmp_path / "t.yaml", tmp_path, backbone=EDITOR, **changes)).recipe
+        assert isinstance(recipe, TrainingRecipe)
+        return work_of(recipe, recipe.stages[0])
+
+    whole = work()
+    assert whole.needed == whole.done
+    again = work(gradient_checkpointing=True)
+    assert again.needed == whole.needed < again.done < 4 / 3 * again.needed
+    assert work(stages=[stage(freeze=["single_transformer_blocks[:50%]"])]).needed < whole.needed
+    assert 2 / 3 < work(adapter={"rank": 2}).needed / whole.needed < 1
 
 
 # Over-fitting

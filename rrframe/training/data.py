@@ -165,6 +165,10 @@ class TrainingData:
         sides = [to_batch(_cut(pixels, size, 0.5, 0.5)) for pixels in (sample.degraded, sample.clean)]
         return Example(sides[0], sides[1], cell, key, self._key.child("held out", source, key).seed, broken)
 
+    def picture_of(self, source: str, number: int) -> str:
+        """The clean picture that a pair of a source was made of."""
+        return self._items[source][number].picture
+
     def validated(self) -> list[int]:
         """The held-out pairs that are restored at each validation: the sources and tasks in turn."""
         turns = sorted(

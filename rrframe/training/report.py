@@ -31,7 +31,7 @@ from rrframe.run.folder import RESOLVED
 from rrframe.training.curves import STEPS, TIMINGS, VALIDATIONS, read_curve
 from rrframe.training.measures import DEGRADED, Measure
 from rrframe.training.schedule import MAY_DIFFER
-from rrframe.training.validation import PICTURES
+from rrframe.training.validation import kept_picture
 
 REPORT = "report.html"
 _MEANS = 40  # points of a smoothed curve
@@ -140,7 +140,7 @@ def _row(name: str, cell: Line) -> list[Cell]:
 def _comparison(folder: Path, told: Line) -> Comparison:
     sides = [
         picture(
-            read_photograph(folder / PICTURES / f"{told['number']:02d}-{side}.png").eight_bit(),
+            read_photograph(kept_picture(folder, told["task"], side, told["number"])).eight_bit(),
             f"{told['key']}, {side}",
             side.capitalize(),
         )

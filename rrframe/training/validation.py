@@ -108,19 +108,30 @@ def ssim(image: torch.Tensor, clean: torch.Tensor) -> float:
 
 
 def keep_pictures(folder: Path, scored: list[Scored]) -> list[dict[str, Any]]:
-    """Write the first few pairs as pictures to ``folder`` and tell of each."""
+    """Write the first few pairs as pictures to ``folder`` and tell of each.
+
+    They lie by task and side, as a recipe of evaluation reads them: ``held-out/haze/degraded/00.png``.
+    """
     kept = []
     for number, each in enumerate(scored[:_SHOWN]):
+        task = each.example.cell.task
         for side, images in (
             ("degraded", each.example.degraded),
             ("restored", each.restored),
             ("clean", each.example.clean),
         ):
-            write_picture(folder / PICTURES / f"{number:02d}-{side}.png", to_pixels(images[0]))
+            path = kept_picture(folder, task, side, number)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_picture(path, to_pixels(images[0]))
         cell = each.example.cell
         kept.append({"number": number, "key": each.example.key, "source": cell.source, "task": cell.task})
         kept[-1] |= each.figures
     return kept
+
+
+def kept_picture(folder: Path, task: str, side: str, number: int) -> Path:
+    """Where a side of a kept pair lies."""
+    return folder / PICTURES / task / side / f"{number:02d}.png"
 
 
 def _means(scored: Iterable[Scored]) -> dict[str, Any]:
