@@ -58,12 +58,18 @@ _PEERS: tuple[tuple[str, dict[str, Any], str, str, dict[str, Any]], ...] = (
     ("flare/lens", {}, "albumentations", "RandomSunFlare", {}),
     (
         "compression/jpeg",
-        {"quality": {"integers": [30, 95]}},
+        {"quality": {"integers": [30, 95]}, "chroma": "4:2:0"},
         "albumentations",
         "ImageCompression",
         {"quality_range": [30, 95]},
     ),
-    ("compression/jpeg", {"quality": {"integers": [30, 95]}}, "kornia", "RandomJPEG", {"jpeg_quality": (30.0, 95.0)}),
+    (
+        "compression/jpeg",
+        {"quality": {"integers": [30, 95]}, "chroma": "4:2:0"},
+        "kornia",
+        "RandomJPEG",
+        {"jpeg_quality": (30.0, 95.0)},
+    ),
 )
 
 
