@@ -266,3 +266,23 @@ def test_strokes_lie_where_they_are_drawn_at_every_width() -> None:
         rows, columns = torch.meshgrid(torch.arange(128.0), torch.arange(160.0), indexing="ij")
         assert float((cover * columns).sum() / cover.sum()) == pytest.approx(70, abs=0.3)
         assert float((cover * rows).sum() / cover.sum()) == pytest.approx(50, abs=0.3)
+
+
+@SOME
+@given(seed=st.integers(0, 999), tall=st.booleans())
+def test_covers_of_strokes_add_up(seed: int, tall: bool) -> None:
+    """Together, strokes of all widths, lengths and directions leave what each leaves alone, drawn only where it is."""
+    size = (300, 90) if tall else (90, 300)
+    chance = torch.rand(8, 6, generator=torch.Generator().manual_seed(seed))
+    start = (chance[:, :2] * 1.4 - 0.2) * torch.tensor([size[1], size[0]])
+    end = start + (chance[:, 2:4] - 0.5) * 60
+    width, mass = 0.3 + 12 * chance[:, 4].square(), 5 * chance[:, 5]
+    depth = torch.rand(size, generator=torch.Generator().manual_seed(seed)) * 4
+    distance = torch.linspace(0.5, 3.5, 8)
+    together = strokes(size, start, end, width, mass, distance, depth)
+    alone = [
+        strokes(size, *each, depth)
+        for each in zip(*(x.split(1) for x in (start, end, width, mass, distance)), strict=True)
+    ]
+    assert together.shape == (1, 1, *size)
+    assert (together - sum(alone)).abs().max() < 1e-4
