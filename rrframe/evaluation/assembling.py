@@ -174,6 +174,7 @@ class _Table:
             self._rows.setdefault(row.restorer, []).append(row)
         self._judged = {measure.name: measure for measure in _judged_measures(recipe)}
         self._scorer = Scorer(recipe)
+        self._intervals: dict[tuple[tuple[float, ...], tuple[str, ...]], Interval] = {}
         self._settings: dict[str, Any] = {"level": recipe.level, "resamples": recipe.resamples, "seed": recipe.seed}
 
     def groups(self, restorer: str) -> list[Group]:
@@ -222,7 +223,10 @@ class _Table:
         if len(groups) > 1:
             return interval_over_groups(scored, clusters=made_of, **self._settings)
         (name,) = scored
-        return interval(scored[name], clusters=made_of[name], **self._settings)
+        key = tuple(scored[name]), tuple(made_of[name])
+        if key not in self._intervals:  # of one task alone, three means are of the same images
+            self._intervals[key] = interval(scored[name], clusters=made_of[name], **self._settings)
+        return self._intervals[key]
 
     def _ends(self, measure: str, row: Row) -> tuple[float | None, float | None]:
         """The least and the greatest that the score of ``row`` may be."""
