@@ -136,7 +136,8 @@ def _evaluate(
         raise
     click.echo(leaderboard(summary.results))
     rows, unscored = len(summary.results.rows), len(summary.unscored)
-    console.print(f"{rows} scored in {summary.seconds:.1f} s, {unscored} of them not or in part" if unscored else "")
+    whole = f", {unscored} not or not whole" if unscored else ""
+    console.print(f"{rows} results in {summary.seconds:.1f} s{whole}")
     console.print(f"report: {summary.report}")
     if unscored and not (allow_partial or summary.results.settings["allow_partial"]):
         raise _Unmade(
