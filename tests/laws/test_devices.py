@@ -64,11 +64,8 @@ class SameNumbers:
     def __init__(self, seed: int, device: torch.device) -> None:
         self.stream, self.device = Stream(seed), device
 
-    def normal(self, count: int) -> torch.Tensor:
-        return self.stream.normal(count).to(self.device)
-
-    def uniform(self, count: int) -> torch.Tensor:
-        return self.stream.uniform(count).to(self.device)
+    def __getattr__(self, law: str) -> Callable[..., torch.Tensor]:
+        return lambda *given: getattr(self.stream, law)(*given).to(self.device)
 
 
 def made(name: str, folder: Path) -> Degradation:
