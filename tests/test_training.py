@@ -120,7 +120,8 @@ def test_two_stages_leave_weights_that_restore(pairs: Path, tmp_path: Path, rrfr
     shown = sorted((run / "held-out").rglob("restored/*.png"))
     assert {path.parts[-3] for path in shown} <= set(TASKS)
     assert all((path.parents[1] / side / path.name).exists() for path in shown for side in ("degraded", "clean"))
-    assert Image.open(shown[0]).size == (48, 48)  # not the 32 that it is trained on
+    with Image.open(shown[0]) as picture:
+        assert picture.size == (48, 48)  # not the 32 that it is trained on
     restorer = rrframe.load("backbone/nafnet", checkpoint=str(run / "best"))
     picture = Image.fromarray(np.full((40, 50, 3), 90, np.uint8))
     assert restorer(picture, "haze").size == (50, 40)

@@ -199,8 +199,11 @@ def _speed(timings: list[Line]) -> Iterator[Piece]:
     yield Facts(
         {
             "Pairs a second, median": f"{rate:.3g}",
+            "Seconds a pair, median": f"{1 / rate:.3g}" if rate else "",
             "Seconds a step, median": f"{statistics.median(line['seconds'] for line in timings):.3g}",
             "Steps in all": f"{seconds:.0f} s, validation and checkpoints aside",
+            "Encoding": f"{sum(line.get('encoding', 0.0) for line in timings) / seconds:.1%} of that",
+            "Optimizer": f"{sum(line.get('updating', 0.0) for line in timings) / seconds:.1%} of that",
             "Waiting for pairs": f"{sum(line['waited'] for line in timings) / seconds:.1%} of that",
             "Memory, most": f"{max(line['memory_gib'] for line in timings):.2f} GiB in the first process",
         }
