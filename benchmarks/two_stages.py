@@ -23,6 +23,7 @@ from typing import Any
 from rrframe.evaluation.statistics import interval
 from rrframe.pages.plots import Curve
 from rrframe.pairs.files import write_whole
+from rrframe.run.machine import machine
 
 ABLATIONS = {
     "transfer-only": ("synthetic", "synthetic"),
@@ -152,6 +153,7 @@ def written(
     differences = [["mixed", name, *_difference(scores, "mixed", name, seeds)] for name in others]
     differences.append(["unmixed", "real-only", *_difference(scores, "unmixed", "real-only", seeds)])
     differences.append(["unmixed", "transfer-only", *_difference(scores, "unmixed", "transfer-only", seeds)])
+    known = machine()
     clear = [f"`{row[0]}` over `{row[1]}`, {row[2]} dB" for row in differences if row[4]]
     return PAGE.format(
         clear="; ".join(clear) or "none",
@@ -163,7 +165,7 @@ def written(
         names=", ".join(held_out),
         seeds=", ".join(map(str, seeds)),
         minutes=f"{minutes:.0f}",
-        machine=f"{facts['host']['system']}, {facts['host']['processors']} processors, shared with other work",
+        machine=f"{known['processor']}, {known['cores']} cores, shared with other work",
         versions=", ".join(f"{name} {version}" for name, version in facts["versions"].items()),
     )
 
