@@ -301,7 +301,7 @@ def test_an_observer_is_told_and_one_that_fails_stops_nobody(
     manager = _manager_with(tmp_path, env)
     manager.notify(hook, **{argument: "news"})
     assert importlib.import_module(f"listening_{hook}").told == ["news"]
-    (record,) = caplog.records
+    (record,) = [each for each in caplog.records if "rrframe 0" not in each.getMessage()]  # ours can read no such news
     assert record.getMessage() == f"plugin failing_{hook} 1.0 failed in {hook}: OSError: no network"
 
 
