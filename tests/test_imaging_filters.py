@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rrframe.imaging import filters, warp
+from rrframe.imaging.layout import from_hwc, to_batch
 from rrframe.testing.pictures import Picture
 from rrframe.testing.strategies import pictures
 
@@ -26,6 +27,14 @@ def point(height: int, width: int, row: int, column: int) -> torch.Tensor:
 def apart(one: torch.Tensor, other: torch.Tensor) -> float:
     assert one.shape == other.shape
     return float((one - other).abs().max())
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 50), (64, 40)])
+@pytest.mark.parametrize("sigma", [0.3, 2.5, 9.0])
+def test_a_gaussian_of_codes_is_that_of_the_values_they_stand_for(size: tuple[int, int], sigma: float) -> None:
+    pixels = np.random.default_rng(3).integers(0, 256, (*size, 3), dtype=np.uint8)
+    done = filters.gaussian_of_codes(pixels, sigma)
+    assert apart(from_hwc([done / 255.0]), filters.gaussian(to_batch(pixels), sigma)) < CLOSE
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (7, 1), (2, 3)])

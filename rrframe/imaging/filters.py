@@ -39,6 +39,20 @@ def gaussian(images: torch.Tensor, sigma: torch.Tensor | float) -> torch.Tensor:
     return _gaussian_opencv(images, sigmas) if images.device.type == "cpu" else _gaussian_torch(images, sigmas)
 
 
+def gaussian_of_codes(planes: np.ndarray, sigma: float) -> np.ndarray:
+    """``gaussian`` of one picture for what counts in codes of 8 bits: without the detour by the means of blocks.
+
+    Args:
+        planes: ``[H, W]`` or ``[H, W, C]``, uint8 or float32; uint8 saves making floats of it first.
+        sigma: Standard deviation in pixels, above 0.
+
+    Returns:
+        float32 in the unit of ``planes``.
+    """
+    taps = _gaussian_taps(sigma, _reach(sigma)).numpy()
+    return np.asarray(cv2.sepFilter2D(planes, cv2.CV_32F, taps, taps, borderType=cv2.BORDER_REFLECT_101))
+
+
 def convolve(images: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
     """Convolution: a bright point becomes a bright copy of the kernel, centred on it.
 
@@ -139,14 +153,9 @@ def _gaussian_opencv(images: torch.Tensor, sigmas: list[float]) -> torch.Tensor:
     done = []
     for image, sigma in zip(images, sigmas, strict=True):
         pixels = hwc_view(image)
-        blur = _wide_gaussian_opencv if _block(sigma) > 1 else _narrow_gaussian_opencv
+        blur = _wide_gaussian_opencv if _block(sigma) > 1 else gaussian_of_codes
         done.append(np.ascontiguousarray(blur(pixels, sigma)).reshape(pixels.shape) if sigma > 0 else pixels.copy())
     return from_hwc(done)
-
-
-def _narrow_gaussian_opencv(pixels: np.ndarray, sigma: float) -> np.ndarray:
-    taps = _gaussian_taps(sigma, _reach(sigma)).numpy()
-    return np.asarray(cv2.sepFilter2D(pixels, -1, taps, taps, borderType=cv2.BORDER_REFLECT_101))
 
 
 def _wide_gaussian_opencv(pixels: np.ndarray, sigma: float) -> np.ndarray:
@@ -156,7 +165,7 @@ def _wide_gaussian_opencv(pixels: np.ndarray, sigma: float) -> np.ndarray:
     padded = cv2.copyMakeBorder(pixels, top, bottom, left, right, cv2.BORDER_REFLECT_101)
     size = (padded.shape[1], padded.shape[0])
     means = cv2.resize(padded, (size[0] // block, size[1] // block), interpolation=cv2.INTER_AREA)
-    blurred = _narrow_gaussian_opencv(means, _block_sigma(sigma, block))
+    blurred = gaussian_of_codes(means, _block_sigma(sigma, block))
     return np.asarray(cv2.resize(blurred, size, interpolation=cv2.INTER_LINEAR))[
         top : top + height, left : left + width
     ]
