@@ -11,7 +11,7 @@ BIN := .venv/bin
 # torchvision imports it, and a torchvision built for CUDA cannot be imported beside a torch built for CPUs. So does
 # torchao, which diffusers imports wherever it is: seconds, and messages about parts of it that are for other machines.
 BESIDE := .venv/beside
-# Modules are compiled as they are first imported: most of what torch brings never is.
+# Modules are compiled as they are first imported, as most never are; for the tests all at once, on every core.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --no-compile --constraint constraints.txt
 TORCH := $(shell grep '^torch==' constraints.txt)
 SAY = @printf '\033[1m%s\033[0m\n'
@@ -84,6 +84,7 @@ clean:  ## Remove everything that these commands made, .venv and $(DEMO) include
 	$(SAY) "Installing what tests and documentation need"
 	@$(PIP) --editable '.[dev,docs]'
 	@$(PIP) --no-deps --upgrade --target $(BESIDE) einops lpips pyiqa spandrel torchao torchvision
+	-@$(BIN)/python -m compileall -q -j 0 .venv/lib $(BESIDE) > /dev/null
 	@touch $@
 
 .venv/bin/python:

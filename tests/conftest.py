@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from skimage import data
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Readline, which pytest's debugger loads, leaves a width in the environment of the processes that share the tests out.
 os.environ.pop("COLUMNS", None)
+# What a shell starts in the background ignores interrupts, and so would all that the tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # Nothing of a test stays behind among the user's caches, and nothing from there hides what a test is about.
 os.environ["RRFRAME_CACHE"] = "off"
 

@@ -344,7 +344,8 @@ def test_a_fault_fails_the_one_check_that_names_it(wrong: type[Degradation]) -> 
 def test_a_good_degradation_passes_all_that_applies() -> None:
     outcomes = outcomes_of(Veil, effort=Effort())
     assert {name: outcome.reason for name, outcome in outcomes.items() if outcome.status != "passed"} == {
-        "is-announced": "no plugin announces it"
+        "is-announced": "no plugin announces it",
+        "eight-bits-agree-with-floats": "it does not say eight_bit",
     }
 
 
