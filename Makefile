@@ -19,6 +19,8 @@ SAY = @printf '\033[1m%s\033[0m\n'
 help:  ## Tell what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
+# So small a network gains nothing from threads, and waits for them long where others are at work.
+demo: export OMP_NUM_THREADS ?= 1
 demo: .venv/ready  ## Make pairs of the sample photographs, train a small network on them, score it, and tell where the pages lie
 	$(SAY) "Degrading the photographs that come with scikit-image and scikit-learn"
 	@$(BIN)/rrframe run recipes/quickstart.yaml --out $(DEMO)/pairs
