@@ -16,7 +16,7 @@ import rrframe
 
 SIDE = 400
 SHOWN = [
-    ("haze/scattering", 0.6, {"airlight": 0.25}),  # dusk
+    ("haze/scattering", 0.6, {}),
     ("noise/poisson-gaussian", 0.9, {}),
     ("compression/jpeg", None, {"quality": 12}),
 ]

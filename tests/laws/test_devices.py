@@ -163,7 +163,7 @@ def test_variance_is_linear_in_the_light(device: str, shot: float) -> None:
 @ON_EACH
 def test_transmission_is_exponential(device: str, torch_path: None) -> None:
     depth = torch.linspace(1, 300, 64, device=device).view(1, 1, 1, 64).expand(2, 1, 64, 64)
-    component = rrframe.load("haze/scattering", beta=0.02, airlight=0.8)
+    component = rrframe.load("haze/scattering", beta=0.02, airlight=0.8, airlight_of="white")
     draws = Draws([component.draw(image_key(0, index)) for index in range(2)], device)
     black, white = (
         component.apply(torch.full((2, 3, 64, 64), value, device=device), draws, Cues({"depth": depth}))

@@ -18,6 +18,8 @@ SOME = settings(max_examples=25, deadline=None)
 
 
 def made(name: str, **params: object) -> Degradation:
+    if name != "haze/library":
+        params = {"airlight_of": "white", **params}  # so that a law can be told of black and of white
     component = create(name, params)
     assert isinstance(component, Degradation)
     return component
@@ -39,6 +41,19 @@ def test_transmission_is_exponential_on_a_known_plane(beta: float, near: float, 
     black, white = (degraded(haze, torch.full((1, 3, 1, 9), value), depth) for value in (0.0, 1.0))
     assert (white - black - torch.exp(-beta * depth)).abs().max() < 1e-6  # what is left of contrast
     assert (black - 0.8 * (1 - torch.exp(-beta * depth))).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("name", ["haze/scattering", "haze/heterogeneous"])
+def test_haze_is_as_bright_as_the_light_of_the_scene(name: str) -> None:
+    """Behind air without end, a scene of a quarter of the light gives a quarter of it; a lamp does not count."""
+    scene = torch.linspace(0.2, 0.8, 64).view(1, 1, 1, 64).repeat(1, 3, 64, 1)
+    far = torch.full((1, 1, 64, 64), 1e6)
+    haze = made(name, beta=0.05, airlight=1.0, airlight_of="scene", **({} if name.endswith("ing") else {"layer": 1e12}))
+    noon, dusk = (degraded(haze, light * scene, far) for light in (1.0, 0.25))
+    assert 0.7 < float(noon.amax()) <= 0.8
+    assert (dusk - noon / 4).abs().max() < 1e-6
+    scene[..., 30:34, 2:6] = 1.0
+    assert (degraded(haze, scene, far) - noon).abs().max() < 0.02
 
 
 def test_fog_without_patches_and_without_end_upwards_is_scattering() -> None:
