@@ -13,7 +13,7 @@ from rrframe.imaging.filters import convolve
 from rrframe.imaging.noise import by_rows
 from rrframe.imaging.psf import stacked
 
-_SHOULDER = 0.8  # linear light above which cameras press highlights together
+_SHOULDER = 0.94  # linear light above which highlights were pressed together: 249 of 255, and no pale sky
 
 
 def per_mille(images: torch.Tensor) -> float:
@@ -31,7 +31,7 @@ def with_highlights(images: torch.Tensor, light: torch.Tensor) -> torch.Tensor:
 
     Args:
         images: ``[B, 3, H, W]`` float32 in [0, 1], linear.
-        light: ``[B, 1, 1, 1]``, added at 1; less from 0.8 on, as cameras have a shoulder there.
+        light: ``[B, 1, 1, 1]``, added at 1; less from 0.94 on, as cameras have a shoulder.
 
     Returns:
         Linear light that may exceed 1.
