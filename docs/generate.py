@@ -106,7 +106,8 @@ def degradation(name: str) -> Iterator[str]:
     yield from [f"# {name}", "", entry.spec.summary, ""]
     strip = f"{STRIPS}/{_file(name)}.webp"
     if (FOLDER / strip).exists():
-        yield from [f"![{name} at severities 0, 0.25, 0.5, 0.75 and 1](../{strip})", ""]
+        picture = f"![{name} at severities 0, 0.25, 0.5, 0.75 and 1](../{strip})"
+        yield from [f"[{picture}](../{strip})", ""]  # the whole of it, pixel by pixel, is a click away
     yield from _described(get_manager().load(entry), entry.spec.summary)
 
 
