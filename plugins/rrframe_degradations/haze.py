@@ -44,7 +44,7 @@ class Scattering(Air):
     """Uniform haze: I = J t + A (1 - t) with transmission t = exp(-beta z) at depth z.
 
     The meteorological visibility is 2.996 / beta: the default severe end, 0.05 per metre, is fog that one sees 60 m
-    through. A is a share of the light of the scene, as the brightest twentieth of the picture shows it: dusk stays dusk.
+    through. A is a share of the light of the scene, as the brightest twentieth of the picture shows it.
 
     Source: Koschmieder 1924, "Theorie der horizontalen Sichtweite"; ranges from He et al. 2009 and the RESIDE outdoor
     set, Li et al. 2019.
@@ -63,8 +63,8 @@ class Heterogeneous(Air):
 
     ``g`` is the mean of exp(-h / layer) along the line of sight, with the horizon at half the image's height;
     ``p`` is log-normal with mean 1, from three octaves of noise at 130, 60 and 10 thousandths of the shorter side with
-    weights 1, 1/2 and 1/4. The air's colour goes from grey to the published (201, 225, 225), its light is a share of the
-    scene's.
+    weights 1, 1/2 and 1/4. The air's colour goes from grey to the published (201, 225, 225); its light is a share of
+    the scene's.
 
     Source: heterogeneous fog after Zhang et al. 2017, "Towards simulating foggy and hazy images and evaluating their
     authenticity"; exponential height fog after Wenzel 2006, "Real-time atmospheric effects in games".
