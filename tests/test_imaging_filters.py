@@ -77,6 +77,13 @@ def test_a_point_becomes_the_kernel_and_not_its_mirror_image(size: int) -> None:
     assert float(done.sum()) == pytest.approx(float(kernel.sum()), rel=1e-4)
 
 
+@pytest.mark.parametrize("size", [(2, 3, 40, 31), (1, 1, 4, 50)])
+def test_weights_down_and_across_are_a_kernel(size: tuple[int, ...]) -> None:
+    images, taps = torch.rand(size), torch.tensor([0.1, 0.2, 0.5, 0.2, 0.1])
+    done = filters.windowed(images, taps)
+    assert apart(done, filters.convolve(images, torch.outer(taps, taps).expand(len(images), 5, 5))) < CLOSE
+
+
 def test_guided_filter_smooths_what_the_guide_does_not_have() -> None:
     edge = torch.zeros(1, 3, 40, 40)
     edge[..., 20:] = 1.0

@@ -160,6 +160,17 @@ def test_convolution(
     assert apart(filters.convolve(batch, kernels if coloured else kernels[:, 0]), there) < CLOSE
 
 
+@proves("filters.windowed")
+@ON_EACH
+@SOME
+@given(batch=images(greatest_batch=2), radius=st.integers(0, 12), seed=st.integers(0, 99))
+def test_weights_down_and_across(batch: torch.Tensor, radius: int, seed: int, device: str) -> None:
+    taps = made((2 * radius + 1,), seed).abs() + 0.01
+    taps = (taps + taps.flip(0)) / (2 * taps.sum())
+    there = filters._windowed_torch(batch.to(device), taps.expand(len(batch), -1))
+    assert apart(filters.windowed(batch, taps), there) < CLOSE
+
+
 @proves("filters.box")
 @ON_EACH
 @SOME

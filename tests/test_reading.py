@@ -19,10 +19,10 @@ from bad_files import encoded, png_file, write_bad_files
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from icc import black_ink_profile, grey_profile, rgb_profile
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from rrframe import RRFrameError
-from rrframe.imaging.reading import extensions, read_photograph
+from rrframe.imaging.reading import extensions, measure, read_photograph
 
 ORIENTATION = 274
 # Adobe RGB (1998), its matrix to XYZ adapted to D50, from the specification, section 4.3.5.
@@ -141,13 +141,27 @@ def test_every_orientation_gives_the_same_upright_picture(read, kind, orientatio
     )
 
 
-def test_exif_after_the_pixels_of_a_png_counts(read):
+def test_exif_after_the_pixels_of_a_png_counts(read, write):
     pixels = patches(4, 6, 3)
     data = encoded(Image.fromarray(pixels), "PNG", exif=exif(6))
     start = data.index(b"eXIf") - 4
     end = start + 12 + int.from_bytes(data[start : start + 4])
     moved = data[:start] + data[end:-12] + data[start:end] + data[-12:]
     assert np.array_equal(read(moved).pixels, np.rot90(pixels, -1))
+    assert measure(write(moved))[:2] == (6, 4)
+
+
+@pytest.mark.parametrize("file", range(12))
+def test_a_header_measures_what_reading_gives(file, write):
+    path = write(GOOD[file])
+    assert measure(path)[:2] == read_photograph(path).pixels.shape[:2]
+
+
+def test_xmp_of_a_png_turns_what_is_measured_too(write):
+    told = PngImagePlugin.PngInfo()
+    told.add_itxt("XML:com.adobe.xmp", '<rdf:Description tiff:Orientation="6"/>')
+    path = write(encoded(Image.fromarray(patches(4, 6, 3)), "PNG", pnginfo=told))
+    assert measure(path)[:2] == read_photograph(path).pixels.shape[:2] == (6, 4)
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])

@@ -24,7 +24,7 @@ class PSNR(Comparison):
 
     def score(self, images: torch.Tensor, references: torch.Tensor | None = None) -> torch.Tensor:
         # sums of a million squares in float32 would round apart in a batch and alone
-        error = (images - references).square().mean((1, 2, 3), dtype=torch.float64)
+        error = (images - references).square_().mean((1, 2, 3), dtype=torch.float64)
         return (-10 * torch.log10(error.clamp_min(10 ** (-_CEILING / 10)))).float()
 
 

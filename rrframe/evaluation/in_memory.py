@@ -82,8 +82,8 @@ class ScoringInMemory:
         task = self.subjects.told(subject.task)
         degraded = to_batch(loaded.degraded)
         restored = to_batch(to_pixels(restore(degraded, task)[0], loaded.degraded.dtype))
-        clean = None if loaded.clean is None else to_batch(loaded.clean)[0]
-        (scored,) = self._scorer.score(restored, degraded, [clean])
+        clean = None if loaded.clean is None else to_batch(loaded.clean)
+        (scored,) = self._scorer.score(restored, degraded, clean)
         before = after = None
         if self._judging is not None:
             before, after = map(_severity, self._judging.severities([degraded[0], restored[0]], task))

@@ -70,54 +70,41 @@ class Scorer:
                 errors.append(error)
         return errors
 
-    def score(
-        self, restored: torch.Tensor, degraded: torch.Tensor, clean: Sequence[torch.Tensor | None]
-    ) -> list[Scored]:
+    def score(self, restored: torch.Tensor, degraded: torch.Tensor, clean: torch.Tensor | None = None) -> list[Scored]:
         """Every score of each image of a batch. A batch that a metric refuses is tried one by one.
 
         Args:
             restored: ``[B, 3, H, W]`` float32 in [0, 1], encoded sRGB.
             degraded: The same.
-            clean: ``[3, H, W]`` each, or ``None`` where there is none.
+            clean: The same, of whatever size; ``None`` where there is none.
         """
         found = [Scored() for _ in restored]
-        there = [place for place, one in enumerate(clean) if one is not None]
         for name, metric in self.metrics.items():
-            places = there if metric.reads == "full-reference" else list(range(len(restored)))
-            references = {
-                "full-reference": [clean[place] for place in places],
-                "consistency": list(degraded),
-                "no-reference": None,
-            }[metric.reads]
-            for place in set(range(len(restored))) - set(places):
-                found[place].scores[name] = None
-                found[place].reasons.append(f"{name}: there is no clean image")
-            if places:
-                self._score(name, metric, restored, references, places, found)
+            references = {"full-reference": clean, "consistency": degraded, "no-reference": None}[metric.reads]
+            if metric.reads == "full-reference" and clean is None:
+                for one in found:
+                    one.scores[name] = None
+                    one.reasons.append(f"{name}: there is no clean image")
+            else:
+                self._score(name, metric, restored, references, found)
         return found
 
     def _score(
-        self,
-        name: str,
-        metric: Metric,
-        restored: torch.Tensor,
-        references: list[torch.Tensor | None] | None,
-        places: list[int],
-        found: list[Scored],
+        self, name: str, metric: Metric, images: torch.Tensor, references: torch.Tensor | None, found: list[Scored]
     ) -> None:
         try:
-            given = None if references is None else torch.stack([one for one in references if one is not None])
-            values = metric(restored[places], given).tolist()
+            values = metric(images, references).tolist()
         except (RRFrameError, MemoryError) as error:
-            if len(places) > 1:
-                for number, place in enumerate(places):
-                    self._score(name, metric, restored, references and [references[number]], [place], found)
+            if len(found) > 1:
+                for place, one in enumerate(found):
+                    alone = slice(place, place + 1)
+                    self._score(name, metric, images[alone], None if references is None else references[alone], [one])
                 return
-            found[places[0]].scores[name] = None
-            found[places[0]].reasons.append(f"{name}: {told(error)}")
+            found[0].scores[name] = None
+            found[0].reasons.append(f"{name}: {told(error)}")
             return
-        for place, value in zip(places, values, strict=True):
-            found[place].scores[name] = value
+        for one, value in zip(found, values, strict=True):
+            one.scores[name] = value
 
     def _placed(self, metric: Metric) -> Metric:
         if self._device is None or "device" not in type(metric).model_fields:

@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
@@ -23,7 +22,7 @@ from rrframe.evaluation.results import Row
 from rrframe.evaluation.scoring import Scorer, told
 from rrframe.evaluation.subjects import Loaded, Reader, Subject, Subjects, part_of
 from rrframe.imaging.codec import encode_png
-from rrframe.imaging.layout import to_batch, to_pixels
+from rrframe.imaging.layout import joined, to_batch, to_pixels
 from rrframe.imaging.reading import read_photograph
 from rrframe.imaging.resample import resize
 from rrframe.imaging.tiles import fitting
@@ -49,7 +48,7 @@ class Chunk:
 
 @dataclass
 class _Waiting:
-    """An image that was read and waits for others of its size."""
+    """An image that was read and waits for others of its size; ``restored`` is ``[1, 3, H, W]``."""
 
     place: int
     subject: Subject
@@ -63,6 +62,12 @@ class _Waiting:
     def size(self) -> tuple[int, int]:
         height, width = self.loaded.degraded.shape[:2]
         return height, width
+
+    @property
+    def sizes(self) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+        """Of the degraded image and of the clean one, where there is one: those of a batch agree in both."""
+        clean = self.loaded.clean
+        return self.size, None if clean is None else clean.shape
 
 
 class EvaluationWork:
@@ -102,7 +107,7 @@ class EvaluationWork:
             except (RRFrameError, MemoryError) as error:
                 rows[place] = self._failed(candidate, subject, told(error), one)
                 continue
-            if waiting and (one.size != waiting[0].size or len(waiting) >= fitting(*one.size)):
+            if waiting and (one.sizes != waiting[0].sizes or len(waiting) >= fitting(*one.size)):
                 rows |= self._finished(candidate, waiting)
                 waiting = []
             waiting.append(one)
@@ -116,7 +121,7 @@ class EvaluationWork:
     def _has_input(self, candidate: Candidate, one: _Waiting) -> bool:
         """Take what is scored without restoring, and say whether there is all that is needed."""
         if candidate.kind == "identity":
-            one.restored, one.file = to_batch(one.loaded.degraded)[0], one.loaded.degraded_file
+            one.restored, one.file = to_batch(one.loaded.degraded), one.loaded.degraded_file
         elif candidate.kind == "folder":
             output = candidate.output(one.subject)
             if output is None:
@@ -126,12 +131,12 @@ class EvaluationWork:
 
     def _take_output(self, one: _Waiting, file: Path) -> None:
         pixels = read_photograph(file).pixels
-        one.restored, one.file = to_batch(pixels)[0], file
+        one.restored, one.file = to_batch(pixels), file
         if pixels.shape[:2] != one.size:
             sizes = [f"{width} x {height}" for height, width in (pixels.shape[:2], one.size)]
             if not self.recipe.resize_outputs:
                 raise RRFrameError(f"the output is {sizes[0]}, and the image {sizes[1]}")
-            one.restored = resize(one.restored[None], *one.size, method="lanczos").clamp(0, 1)[0]
+            one.restored = resize(one.restored, *one.size, method="lanczos").clamp(0, 1)
             one.note = f"resized from {sizes[0]}"
 
     # Restoring and scoring
@@ -156,7 +161,7 @@ class EvaluationWork:
             group = [one for one in waiting if one.subject.task == task]
             began = time.monotonic()
             try:
-                images = torch.cat([to_batch(one.loaded.degraded) for one in group])
+                images = joined([to_batch(one.loaded.degraded) for one in group])
                 restored = candidate.restore(images, task)
             except (RRFrameError, MemoryError) as error:
                 if len(group) > 1:
@@ -176,12 +181,14 @@ class EvaluationWork:
         one.file = self.folder / RESTORED / candidate.folder_name / one.subject.file_name
         one.file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(one.file, encode_png(pixels))
-        one.restored = to_batch(pixels)[0]
+        one.restored = to_batch(pixels)
 
     def _scored(self, candidate: Candidate, done: list[_Waiting]) -> dict[int, Row]:
-        restored = torch.stack([one.restored for one in done if one.restored is not None])
-        degraded = torch.cat([to_batch(one.loaded.degraded) for one in done])
-        clean = [_tensor(one.loaded.clean) for one in done]
+        restored = joined([one.restored for one in done if one.restored is not None])
+        identity = candidate.kind == "identity"
+        degraded = restored if identity else joined([to_batch(one.loaded.degraded) for one in done])
+        references = [to_batch(one.loaded.clean) for one in done if one.loaded.clean is not None]
+        clean = joined(references) if references else None
         rows = {}
         for one, scored in zip(done, self._scorer.score(restored, degraded, clean), strict=True):
             reasons = [*([one.note] if one.note else []), *scored.reasons]
@@ -261,7 +268,3 @@ class EvaluationWork:
             self._lock = lock  # held until this process ends
             return device
         return devices[os.getpid() % len(devices)] if devices else None
-
-
-def _tensor(pixels: np.ndarray | None) -> torch.Tensor | None:
-    return None if pixels is None else to_batch(pixels)[0]

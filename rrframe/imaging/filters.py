@@ -66,6 +66,19 @@ def convolve(images: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
     return _convolve_opencv(images, kernels) if images.device.type == "cpu" else _convolve_torch(images, kernels)
 
 
+def windowed(images: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
+    """The sum around each pixel, weighted down and across by the same ``taps``: what ``convolve`` does with their outer
+    product, in a fraction of the time.
+
+    Args:
+        images: ``[B, C, H, W]`` float32.
+        taps: ``[k]``, ``k`` odd, the same from both ends.
+    """
+    if images.device.type == "cpu":
+        return _windowed_opencv(images, taps)
+    return _windowed_torch(images, taps.expand(len(images), -1))
+
+
 def box(images: torch.Tensor, radius: int) -> torch.Tensor:
     """The mean of the ``2 radius + 1`` pixels wide square around each pixel, for ``[B, C, H, W]`` float32."""
     return _box_opencv(images, radius) if images.device.type == "cpu" else _box_torch(images, radius)
@@ -226,6 +239,15 @@ def _correlate_pieces(
     return total
 
 
+def _windowed_opencv(images: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
+    weights = taps.numpy()
+    done = [
+        np.asarray(cv2.sepFilter2D(view, cv2.CV_32F, weights, weights, borderType=cv2.BORDER_REFLECT_101))
+        for view in map(hwc_view, images)
+    ]
+    return from_hwc([pixels.reshape(*pixels.shape[:2], -1) for pixels in done])
+
+
 def _box_opencv(images: torch.Tensor, radius: int) -> torch.Tensor:
     size = (2 * radius + 1, 2 * radius + 1)
     views = [hwc_view(image) for image in images]
@@ -257,9 +279,14 @@ def _gaussian_torch(images: torch.Tensor, sigmas: list[float]) -> torch.Tensor:
 
 
 def _narrow_gaussian_torch(images: torch.Tensor, sigmas: list[float]) -> torch.Tensor:
-    batch, channels, height, width = images.shape
     radius = max(_reach(sigma) for sigma in sigmas)
-    taps = torch.stack([_gaussian_taps(sigma, radius) for sigma in sigmas])
+    return _windowed_torch(images, torch.stack([_gaussian_taps(sigma, radius) for sigma in sigmas]))
+
+
+def _windowed_torch(images: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
+    """``windowed``, with taps of each image's own, ``[B, k]``."""
+    batch, channels, height, width = images.shape
+    radius = taps.shape[1] // 2
     kernels = taps.to(images.device).repeat_interleave(channels, dim=0)
     padded = _pad_torch(images, (radius, radius), (radius, radius))
     planes = padded.reshape(1, batch * channels, height + 2 * radius, width + 2 * radius)

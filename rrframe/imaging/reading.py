@@ -27,6 +27,7 @@ from rrframe.imaging.profiles import is_foreign, to_srgb
 _NOT_DECODED = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
 GREY = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 """Pillow's modes without colour."""
+_PNG_TELLS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
 _WITHOUT_ALPHA = {"LA": "L", "RGBA": "RGB"}
 _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # EXIF orientation -> what turns the picture upright
     2: lambda pixels: cv2.flip(pixels, 1),
@@ -118,7 +119,7 @@ def measure(path: str | os.PathLike[str]) -> tuple[int, int, str]:
         data = _bytes_of(path)
         with _quiet:
             header = _open(data)
-            sideways = _orientation(header, []) >= 5 and header.format != "TIFF"
+            sideways = header.format != "TIFF" and _may_lie(header, data) and _orientation(header, []) >= 5
     width, height = header.size
     return (width, height, header.format or "") if sideways else (height, width, header.format or "")
 
@@ -246,6 +247,13 @@ def _orientation(picture: Image.Image | FloatTiff, notes: list[str]) -> int:
     except Exception:  # a photograph is worth more than its metadata
         notes.append("broken EXIF ignored")
         return 1
+
+
+def _may_lie(picture: Image.Image | FloatTiff, data: bytes) -> bool:
+    """Whether the file may say how to turn it. What a PNG says may come after its pixels, and Pillow decodes these to
+    get there: it need not where nothing is called so.
+    """
+    return picture.format != "PNG" or any(name in data for name in _PNG_TELLS)
 
 
 def _pixels(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from typing import ClassVar
 
@@ -46,6 +47,11 @@ class Estimator(Metric):
         return torch.from_numpy(odds / (1 + odds)).to(images)
 
 
+def planes(picture: np.ndarray) -> np.ndarray:
+    """``[3, H, W]``: the channels apart. ``cv2.split`` takes several times as long."""
+    return np.ascontiguousarray(picture.transpose(2, 0, 1))
+
+
 def luma(picture: np.ndarray) -> np.ndarray:
     """``[H, W]`` float32: Y' of BT.601, full range."""
     return cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
@@ -53,7 +59,7 @@ def luma(picture: np.ndarray) -> np.ndarray:
 
 def darkest(picture: np.ndarray) -> np.ndarray:
     """``[H, W]``: the least of the three channels."""
-    red, green, blue = cv2.split(picture)
+    red, green, blue = planes(picture)
     return cv2.min(cv2.min(red, green), blue)
 
 
@@ -62,9 +68,19 @@ def eroded(plane: np.ndarray, side: int) -> np.ndarray:
     return cv2.erode(plane, np.ones((side, side), np.uint8))
 
 
-def percentile(plane: np.ndarray, share: float) -> float:
+def percentile(values: np.ndarray, share: float) -> np.ndarray:
+    """What ``np.percentile`` gives for the last axis. NumPy sorts floats with vector instructions, and finds single
+    places among them without: a whole sort takes a fifth of the time.
+    """
+    ordered = np.sort(values)
+    place = share / 100 * (ordered.shape[-1] - 1)
+    low, beyond = int(place), place % 1
+    return ordered[..., low] * (1 - beyond) + ordered[..., math.ceil(place)] * beyond
+
+
+def percentile_of_plane(plane: np.ndarray, share: float) -> float:
     """Over every second row and column, in a quarter of the time."""
-    return float(np.percentile(plane[::2, ::2], share))
+    return float(percentile(plane[::2, ::2].ravel(), share))
 
 
 def block_means(plane: np.ndarray, side: int) -> np.ndarray:

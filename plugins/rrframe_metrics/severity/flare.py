@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from rrframe_metrics.severity.estimator import Estimator, darkest, eroded, percentile
+from rrframe_metrics.severity.estimator import Estimator, darkest, eroded, percentile_of_plane
 
 _SIDE = 5
 _SHRINK = 4
@@ -32,4 +32,4 @@ class Flare(Estimator):
         height, width = (max(1, length // _SHRINK) for length in dark.shape)
         small = cv2.resize(dark, (width, height), interpolation=cv2.INTER_AREA)
         glow = float(cv2.GaussianBlur(small, (0, 0), max(width, height) / _GLOW).max())
-        return percentile(dark, 25) * (1 + glow) / 2
+        return percentile_of_plane(dark, 25) * (1 + glow) / 2

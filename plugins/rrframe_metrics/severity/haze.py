@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rrframe_metrics.severity.estimator import Estimator, darkest, eroded
+from rrframe_metrics.severity.estimator import Estimator, darkest, eroded, percentile_of_plane
 
 _SIDE = 15
 
@@ -22,4 +22,4 @@ class Haze(Estimator):
     steepness = 1.0
 
     def measure(self, picture: np.ndarray) -> float:
-        return float(np.median(eroded(darkest(picture), _SIDE)[::2, ::2]))
+        return percentile_of_plane(eroded(darkest(picture), _SIDE), 50)

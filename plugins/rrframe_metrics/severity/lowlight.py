@@ -7,7 +7,7 @@ import math
 import cv2
 import numpy as np
 
-from rrframe_metrics.severity.estimator import Estimator, percentile
+from rrframe_metrics.severity.estimator import Estimator, percentile_of_plane, planes
 
 _LEAST = 1e-4
 
@@ -25,9 +25,9 @@ class LowLight(Estimator):
     steepness = 1.3
 
     def measure(self, picture: np.ndarray) -> float:
-        red, green, blue = cv2.split(picture)
+        red, green, blue = planes(picture)
         brightest = cv2.max(cv2.max(red, green), blue)
-        tones = [_linear(percentile(brightest, share)) for share in (50, 95)]
+        tones = [_linear(percentile_of_plane(brightest, share)) for share in (50, 95)]
         return max(0.0, -math.log2(float(np.mean(tones)) + _LEAST))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from rrframe_metrics.severity.estimator import Estimator, luma, percentile
+from rrframe_metrics.severity.estimator import Estimator, luma, percentile_of_plane, planes
 
 _FINE, _COARSE = 1.0, 5.0
 
@@ -23,9 +23,9 @@ class Moire(Estimator):
     steepness = 2.8
 
     def measure(self, picture: np.ndarray) -> float:
-        red, _, blue = cv2.split(picture)
+        red, _, blue = planes(picture)
         grey = luma(picture)
-        return sum(percentile(np.abs(_band(channel - grey)), 50) for channel in (red, blue))
+        return sum(percentile_of_plane(np.abs(_band(channel - grey)), 50) for channel in (red, blue))
 
 
 def _band(plane: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from rrframe_metrics.severity.estimator import Estimator, luma
+from rrframe_metrics.severity.estimator import Estimator, luma, percentile
 
 _SIDE = 16
 _LAPLACIAN = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6  # keeps the deviation of white noise
@@ -31,9 +31,9 @@ class Noise(Estimator):
 
     def measure(self, picture: np.ndarray) -> float:
         grey = luma(picture)
-        deviations = np.median(np.abs(_blocks(cv2.filter2D(grey, -1, _LAPLACIAN))), axis=1) / _NORMAL
+        deviations = percentile(np.abs(_blocks(cv2.filter2D(grey, -1, _LAPLACIAN))), 50) / _NORMAL
         inside = (_blocks(grey).min(axis=1) > _CLIPPED) & (_blocks(grey).max(axis=1) < 1 - _CLIPPED)
-        return float(np.percentile(deviations[inside] if inside.any() else deviations, 20))
+        return float(percentile(deviations[inside] if inside.any() else deviations, 20))
 
 
 def _blocks(plane: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from rrframe_metrics.severity.estimator import Estimator, block_means, luma
+from rrframe_metrics.severity.estimator import Estimator, block_means, luma, percentile
 
 _SIDE = 16
 _EDGE = 0.05  # a steeper slope is an edge of the scene
@@ -35,5 +35,5 @@ class Rain(Estimator):
         )
         excess = block_means(across * across - down * down, _SIDE)
         mixed = block_means(2 * across * down, _SIDE)
-        medians = [float(np.median(excess * np.cos(2 * angle) + mixed * np.sin(2 * angle))) for angle in _ANGLES]
+        medians = [float(percentile(excess * np.cos(2 * angle) + mixed * np.sin(2 * angle), 50)) for angle in _ANGLES]
         return max(0.0, *medians) ** 0.5

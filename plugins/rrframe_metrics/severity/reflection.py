@@ -31,6 +31,6 @@ class Reflection(Estimator):
 
     def measure(self, picture: np.ndarray) -> float:
         grey = cv2.GaussianBlur(luma(picture), (0, 0), _SMOOTHED)
-        slopes = np.hypot(np.diff(grey, axis=1)[:-1], np.diff(grey, axis=0)[:, :-1])
+        slopes = cv2.magnitude(np.diff(grey[:-1], axis=1), np.diff(grey[:, :-1], axis=0))
         filled = float(slopes.mean() / np.sqrt(np.square(slopes).mean() + TINY))
         return filled + _LIFT * float(eroded(darkest(picture), _SIDE).mean())
