@@ -11,12 +11,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from rich.console import Console
 
 from rrframe import Judge, RRFrameError, Unanswered
 from rrframe.evaluation.judging import Judging
+from rrframe.evaluation.severities import ask_all
 from rrframe.imaging.layout import to_batch
+from rrframe.imaging.writing import write_picture
+from rrframe.run.progress import Watch
 
 
 class Scripted(Judge):
@@ -78,6 +83,30 @@ def test_a_second_run_asks_nothing_and_says_the_same(tmp_path: Path) -> None:
     assert (again.calls, again.hits) == (0, 3)
     assert [each.score for each in after] == [before[2].score, before[0].score, before[1].score]
     assert [each.cached for each in before + after] == [False] * 3 + [True] * 3
+
+
+def test_eight_bits_and_the_floats_made_of_them_are_one_question(tmp_path: Path) -> None:
+    Judging(scripted(), tmp_path).severities(greys(3), "haze")
+    again = Judging(scripted(), tmp_path)
+    (found,) = again.severities([np.full((4, 4, 3), 3, np.uint8)], "haze")
+    assert (again.calls, again.hits, found.score) == (0, 1, 4)
+
+
+def test_each_of_many_workers_has_an_image_of_a_run_to_ask_about(tmp_path: Path) -> None:
+    meeting = threading.Barrier(40, timeout=60)  # which all have to come to
+
+    def says(grey: int, attempt: int) -> str:
+        meeting.wait()
+        return "退化分数：4"
+
+    for grey in range(80):
+        write_picture(tmp_path / f"{grey}.png", np.full((4, 4, 3), grey, np.uint8))
+    files = [f"{grey}.png" for grey in (*range(79), "none", 79)]
+    judging = Judging(scripted(says, threads=40), tmp_path / "kept")
+    with Watch(Console(quiet=True), len(files), "images judged") as watch:
+        asked = ask_all(judging, {"haze": files}, tmp_path, watch)
+    assert asked.stopped is None
+    assert [asked.of(file, "haze").status for file in files] == ["parsed"] * 79 + ["failed", "parsed"]
 
 
 def test_answers_are_kept_with_all_that_they_depend_on(tmp_path: Path) -> None:

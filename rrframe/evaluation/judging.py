@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+import xxhash
 
 from rrframe.contracts.answers import BEST, WORST
 from rrframe.contracts.judge import Judge, Unanswered
@@ -88,12 +89,12 @@ class Judging:
         self._kept = _Kept(folder or (kept / "judgements" if kept else None), judge)
         self._in_vain = 0
 
-    def severities(self, images: Sequence[torch.Tensor], task: str) -> list[Judgement]:
+    def severities(self, images: Sequence[torch.Tensor | np.ndarray], task: str) -> list[Judgement]:
         """The judgement of each image, in their order.
 
         Args:
-            images: Each ``[3, H, W]`` float in [0, 1], encoded sRGB, of any sizes. The judge is shown 8 bits of them,
-                as an image file would hold.
+            images: Each ``[3, H, W]`` float in [0, 1], encoded sRGB, of any sizes, of which the judge is shown 8 bits;
+                or these themselves, as an image file holds them, ``[H, W, 3]`` uint8.
             task: The degradation to look for, such as ``haze``.
 
         Raises:
@@ -101,7 +102,8 @@ class Judging:
                 back without an answer. What was answered until then is kept.
         """
         self.judge.refuse_unknown(task)
-        questions = [self._kept.question(to_pixels(image), task) for image in images]
+        shown = [image if isinstance(image, np.ndarray) else to_pixels(image) for image in images]
+        questions = [self._kept.question(pixels, task) for pixels in shown]
         answers = {question.key: self._kept.read(question.key) for question in questions}
         failed: dict[str, str] = {}
         asked: set[str] = set()
@@ -222,7 +224,8 @@ class _Kept:
     def question(self, pixels: np.ndarray, task: str) -> _Question:
         """The question about an image, ``[H, W, 3]`` uint8."""
         hasher = hashlib.blake2b(json.dumps([task, *pixels.shape]).encode() + self._identity()[1], digest_size=20)
-        hasher.update(np.ascontiguousarray(pixels).data)
+        # Pixels take most of the time. 128 bits keep any two photographs apart, and nobody forges one against himself.
+        hasher.update(xxhash.xxh3_128_digest(np.ascontiguousarray(pixels).data))
         return _Question(pixels, hasher.hexdigest())
 
     def read(self, key: str) -> tuple[str, ...]:

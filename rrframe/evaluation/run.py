@@ -288,7 +288,7 @@ class _Evaluation:
         questions = questions_of(rows, told)
         total = sum(map(len, questions.values()))
         with Watch(self.console, total, "images judged") as watch:
-            asked = ask_all(self.judging, questions, self.folder.path, watch, 0)
+            asked = ask_all(self.judging, questions, self.folder.path, watch)
         self.folder.log("judged", images=total, asked=self.judging.calls, hits=self.judging.hits)
         if asked.stopped is not None and not self.allowed:
             asked.stopped.hint = (

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
+import numpy as np
 
+from rrframe.contracts.judge import Judge
 from rrframe.errors import RRFrameError
 from rrframe.evaluation.judging import Judgement, Judging
 from rrframe.evaluation.results import Row
-from rrframe.imaging.layout import to_batch
 from rrframe.imaging.reading import read_photograph
 from rrframe.run.progress import Watch
 
-_AT_ONCE = 32  # images that are read together, so that a judge with several workers has something to do
-_PIXELS = 16_000_000
+_AT_ONCE = 32  # images that are read together, or as many as
+_ROUNDS = 4  # times what the judge takes at once, so that its workers seldom wait for the last of a group
+_PIXELS = 100_000_000
+_Group = list[tuple[str, np.ndarray]]
 
 
 @dataclass
@@ -45,13 +48,13 @@ def questions_of(rows: Iterable[Row], told: dict[str, str]) -> dict[str, list[st
     return {task: list(files) for task, files in found.items()}
 
 
-def ask_all(judging: Judging, questions: dict[str, list[str]], folder: Path, watch: Watch, done: int) -> Severities:
+def ask_all(judging: Judging, questions: dict[str, list[str]], folder: Path, watch: Watch) -> Severities:
     """Ask about every file. Answers are kept by ``judging`` as they come; one image that cannot be read or judged costs
     no other.
     """
-    asked = Severities()
+    asked, done = Severities(), 0
     for task, files in questions.items():
-        for group in _groups(files, folder, asked, task):
+        for group in _ahead(_groups(files, folder, asked, task, judging.judge)):
             try:
                 judgements = judging.severities([image for _, image in group], task)
             except RRFrameError as error:
@@ -63,21 +66,29 @@ def ask_all(judging: Judging, questions: dict[str, list[str]], folder: Path, wat
     return asked
 
 
-def _groups(
-    files: Sequence[str], folder: Path, asked: Severities, task: str
-) -> Iterable[list[tuple[str, torch.Tensor]]]:
-    group: list[tuple[str, torch.Tensor]] = []
+def _groups(files: Sequence[str], folder: Path, asked: Severities, task: str, judge: Judge) -> Iterator[_Group]:
+    most = max(_AT_ONCE, _ROUNDS * judge.workers * judge.at_once)
+    group: _Group = []
     pixels = 0
     for file in files:
         try:
-            image = to_batch(read_photograph(folder / file).pixels)[0]
+            image = read_photograph(folder / file).eight_bit()
         except RRFrameError as error:
             asked.found[file, task] = Judgement(None, (), "failed", error.message)
             continue
         group.append((file, image))
-        pixels += image[0].numel()
-        if len(group) >= _AT_ONCE or pixels >= _PIXELS:
+        pixels += image.shape[0] * image.shape[1]
+        if len(group) >= most or pixels >= _PIXELS:
             yield group
             group, pixels = [], 0
     if group:
         yield group
+
+
+def _ahead(groups: Iterator[_Group]) -> Iterator[_Group]:
+    """The same, each read while the one before is judged."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, groups, None)
+        while (group := coming.result()) is not None:
+            coming = pool.submit(next, groups, None)
+            yield group
