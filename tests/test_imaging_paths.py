@@ -120,6 +120,28 @@ def test_opening(batch: torch.Tensor, device: str) -> None:
     assert apart(isp._opened(grey), F.max_pool2d(there, 3, 1, 1)) == 0
 
 
+@proves("isp._brightened")
+@ON_EACH
+@SOME
+@given(picture=pictures(greatest_batch=3), share=st.floats(0.0, 1.0))
+def test_brightening(picture: Picture, share: float, device: str) -> None:
+    batch = picture.tensor()
+    rims = torch.linspace(share, 1.0, len(batch)).view(-1, 1, 1, 1)
+    for curve, thin in ((torch.sqrt, None), (torch.square, rims)):
+        there = batch.to(device, copy=True)
+        isp._brighten_torch(there, isp._grey(there), curve, None if thin is None else thin.to(device))
+        assert apart(isp._brightened(batch.clone(), curve, thin), there) < CLOSE
+
+
+@proves("isp.demosaic")
+@ON_EACH
+@SOME
+@given(shape=st.tuples(st.integers(1, 2), st.just(1), st.integers(1, 70), st.integers(1, 9)), seed=SEEDS)
+def test_demosaicing(shape: tuple[int, ...], seed: int, device: str) -> None:
+    plane = made(shape, seed)
+    assert apart(isp.demosaic(plane), isp._demosaic_torch(plane.to(device))) < CLOSE
+
+
 # Filters
 # ---------------------------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from rrframe import Engine
 from rrframe.contracts.engine import Event, Unit, Work
+from rrframe.contracts.worker import settle_worker
 
 _TRIES = 2  # a sample that kills its process this often is not tried again
 _START_TRIES = 3  # a unit whose process dies this often before any sample stops the run
@@ -147,7 +148,7 @@ def _serve(pipe: Connection, work: Work) -> None:
     """A worker's life: take a unit, make it, tell; until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    _one_thread()
+    settle_worker()
     while True:
         try:
             unit: Unit = pipe.recv()
@@ -173,14 +174,6 @@ def _portable(error: Exception) -> Exception:
     except Exception:
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error
-
-
-def _one_thread() -> None:
-    import cv2
-    import torch
-
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
 
 
 def _die_with_parent() -> None:

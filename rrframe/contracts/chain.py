@@ -15,8 +15,7 @@ from rrframe.contracts.component import Used, attributed
 from rrframe.contracts.cue import Cues
 from rrframe.contracts.degradation import Degradation, Light
 from rrframe.contracts.draw import Draw, Draws
-from rrframe.imaging.colour import convert_light, linear_to_pixels, pixels_to_linear
-from rrframe.imaging.layout import to_batch, to_pixels
+from rrframe.imaging.colour import convert_light, from_pixels, into_pixels
 from rrframe.rng import Key
 
 Step = Annotated[Degradation, Used("degradation", "effect")]
@@ -95,7 +94,7 @@ class Chain(RootModel[Annotated[tuple[Step, ...], Field(min_length=1)]]):
 
     def apply_pixels(self, pixels: np.ndarray, draw: Draw, cues: Cues) -> np.ndarray:
         """One picture, degraded as files are: as long as its steps are ``eight_bit`` a picture of eight bits stays so,
-        and from the first other one on it is floats up to the end.
+        and from the first other one on it is floats up to the end; the last step is asked for eight bits at once.
 
         Args:
             pixels: ``[H, W, 3]`` uint8 or uint16, encoded; the type's whole range is [0, 1].
@@ -105,18 +104,19 @@ class Chain(RootModel[Annotated[tuple[Step, ...], Field(min_length=1)]]):
         Returns:
             ``[H, W, 3]`` uint8, encoded; ``pixels`` itself where nothing was done to it.
         """
-        first = 0
-        while pixels.dtype == np.uint8 and first < len(self.steps) and self.steps[first].eight_bit:
-            with attributed(self.steps[first], "degrading"):
-                pixels = self.steps[first].apply_pixels(pixels, Draws([draw.steps[first]]), cues)
-            first += 1
-        if first == len(self.steps):
-            return pixels
+        last = len(self.steps) - 1
+        for index, step in enumerate(self.steps):
+            if pixels.dtype != np.uint8 or not (step.eight_bit or index == last):
+                return self._through_floats(index, pixels, draw, cues)
+            with attributed(step, "degrading"):
+                pixels = step.apply_pixels(pixels, Draws([draw.steps[index]]), cues)
+        return pixels
+
+    def _through_floats(self, first: int, pixels: np.ndarray, draw: Draw, cues: Cues) -> np.ndarray:
+        """``pixels`` after the steps from number ``first`` on."""
         light, light_out = self.steps[first].light, self.steps[-1].light
-        # From linear light a table leads straight to codes, and back, at a quarter of the time.
-        images = pixels_to_linear(pixels) if light == "linear" else to_batch(pixels)
-        done = self._from(first, images, [draw], cues, light, light_out)
-        return linear_to_pixels(done[0]) if light_out == "linear" else to_pixels(done[0])
+        done = self._from(first, from_pixels(pixels, light), [draw], cues, light, light_out)
+        return into_pixels(done[0], light_out)
 
     def _from(
         self, first: int, images: torch.Tensor, draws: Sequence[Draw], cues: Cues, light: Light, light_out: Light

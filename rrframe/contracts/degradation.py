@@ -12,6 +12,7 @@ from rrframe.contracts.component import Component
 from rrframe.contracts.dials import Dial
 from rrframe.contracts.draw import Draw, Draws
 from rrframe.errors import RRFrameError
+from rrframe.imaging.colour import from_pixels, into_pixels
 from rrframe.imaging.layout import joined, to_batch, to_pixels
 from rrframe.rng import Key
 
@@ -64,7 +65,7 @@ class Degradation(Component):
 
     def apply_pixels(self, pixels: np.ndarray, draw: Draws, cues: Cues) -> np.ndarray:
         """``apply`` for one picture of eight bits, as pure as that. Override it where there is a shorter way than
-        through floats; where ``eight_bit`` is not set it is not asked for.
+        through floats. A chain asks for it as its last step, and before that where ``eight_bit`` is set.
 
         Args:
             pixels: ``[H, W, 3]`` uint8, encoded whatever ``light`` is.
@@ -74,7 +75,7 @@ class Degradation(Component):
         Returns:
             The same, each code within 1 of what ``apply`` gives.
         """
-        return to_pixels(self.apply(to_batch(pixels), draw, cues)[0])
+        return into_pixels(self.apply(from_pixels(pixels, self.light), draw, cues)[0], self.light)
 
     def retarget(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
         """The clean images as they should be restored to: unchanged unless overridden, as where a flare's light

@@ -86,6 +86,8 @@ class Effect(Degradation):
         return self._through(Chain.apply, images, list(draw), cues)
 
     def apply_pixels(self, pixels: np.ndarray, draw: Draws, cues: Cues) -> np.ndarray:
+        if not self.eight_bit:
+            return super().apply_pixels(pixels, draw, cues)
         (one,) = draw
         for chain, step in self.passed(one):
             pixels = chain.apply_pixels(pixels, step, cues)

@@ -10,6 +10,7 @@ import torch
 
 from rrframe.contracts.degradation import Degradation
 from rrframe.contracts.draw import Draw, Draws
+from rrframe.contracts.effect import Effect
 from rrframe.imaging.colour import convert_light, pixels_to_linear
 from rrframe.imaging.layout import to_batch, to_pixels
 from rrframe.testing.calls import CLOSE, Facts, digest
@@ -119,12 +120,13 @@ def replays_from_json(subject: Subject) -> None:
 
 @check(*sound)
 def eight_bits_agree_with_floats(subject: Subject) -> None:
-    """Where a picture of eight bits may stay so, ``apply_pixels`` gives what ``apply`` gives, each code within 1, and
-    leaves the picture as it is.
+    """Where there is another way for pictures of eight bits, ``apply_pixels`` gives what ``apply`` gives, each code
+    within 1, and leaves the picture as it is.
     """
     assert isinstance(subject.component, Degradation)
-    if not subject.component.eight_bit:
-        raise NotApplicable("it does not say eight_bit")
+    own = type(subject.component).apply_pixels not in (Degradation.apply_pixels, Effect.apply_pixels)
+    if not subject.component.eight_bit and not own:
+        raise NotApplicable("it has no other way for pictures of eight bits")
 
     def law(example: Degrading) -> None:
         component, (call, *_) = example.component(subject), example.calls(subject)

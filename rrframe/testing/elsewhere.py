@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
+from rrframe.contracts.worker import settle_worker
 from rrframe.testing.calls import Call, digest
 from rrframe.testing.checks import Broken
 
@@ -29,15 +30,7 @@ def digests_elsewhere(groups: Sequence[Sequence[Call]]) -> list[list[str]]:
 
 @functools.cache
 def _other_process() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_like_a_worker)
-
-
-def _like_a_worker() -> None:
-    import cv2
-    import torch
-
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=settle_worker)
 
 
 def _digests(payload: bytes) -> list[list[str]]:

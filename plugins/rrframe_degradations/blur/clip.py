@@ -7,7 +7,7 @@ import torch
 from rrframe import Cues, Degradation, Dial, Draws, uniform
 from rrframe.imaging.clips import looked_up
 from rrframe.imaging.colour import encoded_to_linear
-from rrframe_degradations.blur.optics import highlights_dial, with_highlights
+from rrframe_degradations.blur.optics import highlights_dial, lit_codes, with_highlights
 
 _ROWS = 64  # worked on at a time
 
@@ -45,8 +45,7 @@ class Clip(Degradation):
         weights = [(half - abs(place) + 0.5).clamp_(0.0, 1.0) for place in (*range(-reach, 0), *range(1, reach + 1))]
         seen = [(frame, weight) for frame, weight in zip(neighbours, weights, strict=True) if weight.any()]
         total = torch.stack([torch.ones_like(half), *(weight for _, weight in seen)]).sum(dim=0)
-        codes = torch.arange(256, device=images.device).div(255).expand(len(images), 1, 1, -1)
-        of_code = with_highlights(encoded_to_linear(codes), draw.highlights).flatten(1)
+        of_code = lit_codes(draw.highlights)
         done = torch.empty_like(images)
         for first in range(0, images.shape[2], _ROWS):  # the light of whole frames would take gigabytes
             rows = slice(first, first + _ROWS)

@@ -7,20 +7,20 @@ import math
 import numpy as np
 import torch
 
-from rrframe import Cues, Degradation, Dial, Draw, Draws, choice, integers, uniform
+from rrframe import Cues, Dial, Draw, Draws, choice, integers, uniform
 from rrframe.imaging import psf
 from rrframe.imaging.composite import masked, weighted
 from rrframe.imaging.filters import box, convolve
 from rrframe.imaging.resample import doubled, halved
 from rrframe_degradations.blur.defocus import aperture
-from rrframe_degradations.blur.optics import highlights_dial, per_mille, with_highlights
+from rrframe_degradations.blur.optics import Lit, per_mille
 
 _LAYERS = 8
 _WIDE = 6.0  # pixels of radius, from which on half the resolution serves
 _UNDERLAY = 1e-3  # the weight of what a layer is taken to look like behind nearer ones
 
 
-class DepthOfField(Degradation):
+class DepthOfField(Lit):
     """A lens focused at one distance: the rest blurs by its circle of confusion, of radius c |1/d - 1/f|, in front of
     the focus and behind it.
 
@@ -33,8 +33,6 @@ class DepthOfField(Degradation):
     Cannot: be better than its depth map at the rim of things; show what was really behind them.
     """
 
-    category = "blur"
-    light = "linear"
     cues = {"depth"}
     radius: Dial = uniform(
         2.0,
@@ -49,13 +47,11 @@ class DepthOfField(Degradation):
     focus: Dial = uniform(0.0, 1.0, low=0.0, high=1.0, about="where in the scene, even in 1/d: 0 farthest, 1 nearest")
     blades: Dial = choice(0, 5, 6, 7, 8, 9, about="of the aperture; 0 is round")
     angle: Dial = integers(0, 359, low=-360, high=360, unit="degrees", about="by which a polygon is turned")
-    highlights: Dial = highlights_dial()
 
-    def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
-        unit = per_mille(images)
+    def blurred(self, lit: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
+        unit = per_mille(lit)
         levels = _levels(cues.depth)
-        light = with_highlights(images, draw.highlights)
-        light = torch.cat([light, torch.ones_like(light[:, :1])], dim=1)  # with its mask
+        light = torch.cat([lit, torch.ones_like(lit[:, :1])], dim=1)  # with its mask
         # A polygon's corners lie farther out than the disc's rim.
         reaches = [math.ceil(1.25 * radius * unit) + 1 for radius in draw.each("radius")]
         result = torch.zeros_like(light)
@@ -67,7 +63,7 @@ class DepthOfField(Degradation):
                 if window is not None:
                     each = (slice(index, index + 1), slice(None), *window)
                     _lay_over(result[each], light[each], levels[each] - layer, _Lens(one, layer, unit), reach)
-        return result[:, :3].clamp(0.0, 1.0)
+        return result[:, :3].contiguous(memory_format=torch.channels_last)
 
 
 class _Lens:

@@ -10,7 +10,7 @@ import torch
 from rrframe import Cues, Dial, Draw, Draws, choice, integers, uniform
 from rrframe.imaging import psf
 from rrframe.imaging.filters import gaussian
-from rrframe_degradations.blur.optics import Spread, per_mille, with_highlights
+from rrframe_degradations.blur.optics import Spread, per_mille
 
 
 class Gaussian(Spread):
@@ -39,19 +39,15 @@ class Gaussian(Spread):
             float(values["sigma"]) * unit, float(values["ratio"]), math.radians(values["angle"]), power
         )
 
-    def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
+    def blurred(self, lit: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
         # Round ones are separable, which is several times faster.
         round_ones = [index for index, shape in enumerate(draw.each("shape")) if shape == "isotropic"]
-        others = [index for index in range(len(images)) if index not in round_ones]
+        others = [index for index in range(len(lit)) if index not in round_ones]
         if not others:
-            return self._separably(images, draw)
+            return gaussian(lit, draw.sigma * per_mille(lit))
         if not round_ones:
-            return super().apply(images, draw, cues)
-        result = torch.empty_like(images)
-        result[round_ones] = self._separably(images[round_ones], draw.select(round_ones))
-        result[others] = super().apply(images[others], draw.select(others), cues)
+            return super().blurred(lit, draw, cues)
+        result = torch.empty_like(lit)
+        for which in (round_ones, others):
+            result[which] = self.blurred(lit[which], draw.select(which), cues.select(which))
         return result
-
-    def _separably(self, images: torch.Tensor, draw: Draws) -> torch.Tensor:
-        lit = with_highlights(images, draw.highlights)
-        return gaussian(lit, draw.sigma * per_mille(images)).clamp_(0.0, 1.0)

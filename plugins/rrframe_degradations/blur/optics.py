@@ -5,11 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from functools import partial
 
+import cv2
 import numpy as np
 import torch
 
 from rrframe import Cues, Degradation, Dial, Draw, Draws, uniform
+from rrframe.imaging.colour import encoded_to_linear, linear_to_pixels
 from rrframe.imaging.filters import convolve
+from rrframe.imaging.layout import from_hwc
 from rrframe.imaging.noise import by_rows
 from rrframe.imaging.psf import stacked
 
@@ -41,22 +44,42 @@ def with_highlights(images: torch.Tensor, light: torch.Tensor) -> torch.Tensor:
     return by_rows(partial(_lit, gain=light / (1 - _SHOULDER) ** 2), images)
 
 
+def lit_codes(light: torch.Tensor) -> torch.Tensor:
+    """``[B, 256]`` float32: what ``with_highlights`` makes of each code of eight bits, given that ``light``."""
+    codes = torch.arange(256, device=light.device).div(255).expand(len(light), 1, 1, -1)
+    return with_highlights(encoded_to_linear(codes), light).flatten(1)
+
+
 def _lit(images: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
     clipped = images.clamp(min=_SHOULDER).sub_(_SHOULDER)
     return torch.addcmul(images, clipped.square_(), gain)
 
 
-class Spread(Degradation):
-    """A blur with the same point-spread function all over the image."""
+class Lit(Degradation):
+    """A blur in linear light that gives clipped highlights their light back first."""
 
     category = "blur"
     light = "linear"
     highlights: Dial = highlights_dial()
 
     @abstractmethod
+    def blurred(self, lit: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
+        """What ``with_highlights`` gives, blurred: ``[B, 3, H, W]``, a new tensor. The caller clamps it."""
+
+    def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
+        return self.blurred(with_highlights(images, draw.highlights), draw, cues).clamp_(0.0, 1.0)
+
+    def apply_pixels(self, pixels: np.ndarray, draw: Draws, cues: Cues) -> np.ndarray:
+        lit = np.asarray(cv2.LUT(pixels, lit_codes(draw.highlights)[0].numpy()))
+        return linear_to_pixels(self.blurred(from_hwc([lit.reshape(pixels.shape)]), draw, cues)[0])
+
+
+class Spread(Lit):
+    """A blur with the same point-spread function all over the image."""
+
+    @abstractmethod
     def kernel(self, draw: Draw, unit: float) -> np.ndarray:
         """The point-spread function ``[k, k]`` float32, ``k`` odd, sum 1, where lengths count in ``unit`` pixels."""
 
-    def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
-        kernels = [self.kernel(one, per_mille(images)) for one in draw]
-        return convolve(with_highlights(images, draw.highlights), stacked(kernels)).clamp_(0.0, 1.0)
+    def blurred(self, lit: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
+        return convolve(lit, stacked([self.kernel(one, per_mille(lit)) for one in draw]))

@@ -7,17 +7,17 @@ import math
 import numpy as np
 import torch
 
-from rrframe import Cues, Degradation, Dial, Draw, Draws, Key, fixed, uniform
+from rrframe import Cues, Dial, Draw, Draws, Key, fixed, uniform
 from rrframe.imaging import psf
 from rrframe.imaging.filters import convolve
 from rrframe.imaging.warp import homography
-from rrframe_degradations.blur.optics import highlights_dial, per_mille, with_highlights
+from rrframe_degradations.blur.optics import Lit, per_mille
 from rrframe_degradations.blur.trajectory import wander
 
 _STRETCHES = 10  # of the path: within each, the blur is taken to be the same all over the image
 
 
-class CameraShake(Degradation):
+class CameraShake(Lit):
     """A hand-held camera that turns about three axes: the mean over time of homographies K R(t) K^-1 of the image, in
     linear light.
 
@@ -32,8 +32,6 @@ class CameraShake(Degradation):
     is the image mirrored.
     """
 
-    category = "blur"
-    light = "linear"
     extent: Dial = uniform(
         3.0,
         30.0,
@@ -47,19 +45,17 @@ class CameraShake(Degradation):
     roll: Dial = uniform(0.0, 1.0, mild=0.0, low=0.0, high=45.0, power=1.2, unit="degrees", about="from end to end")
     jerk: Dial = uniform(0.0, 0.01, low=0.0, high=0.1, about="how much the path bends: 0 is a straight line")
     focal: Dial = fixed(1.0, low=0.2, high=100.0, unit="image diagonals", about="focal length; 1 is a normal lens")
-    highlights: Dial = highlights_dial()
 
-    def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
-        lit = with_highlights(images, draw.highlights)
-        travels = [_travel(one, images) for one in draw]
-        cameras = [_camera(focal, images) for focal in draw.each("focal")]
-        result = torch.zeros_like(images)
+    def blurred(self, lit: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
+        travels = [_travel(one, lit) for one in draw]
+        cameras = [_camera(focal, lit) for focal in draw.each("focal")]
+        result = torch.zeros_like(lit)
         for stretches in zip(*travels, strict=True):
             trails = psf.stacked([psf.trail(stretch[:, :2]) for stretch in stretches])
             poses = [_pose(camera, stretch.mean(axis=0)) for camera, stretch in zip(cameras, stretches, strict=True)]
             moved = homography(convolve(lit, trails), torch.from_numpy(np.stack(poses)))
             result.add_(moved, alpha=1 / _STRETCHES)
-        return result.clamp_(0.0, 1.0)
+        return result
 
 
 def _travel(draw: Draw, images: torch.Tensor) -> list[np.ndarray]:

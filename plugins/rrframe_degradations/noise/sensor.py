@@ -6,10 +6,11 @@ import math
 import random
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from rrframe import Cues, Degradation, Dial, Draw, Draws, Key, choice, log_uniform, uniform
-from rrframe.imaging.isp import Camera, demosaic, mosaic, process, unprocess
+from rrframe.imaging.isp import Camera, demosaic, mosaic, pixels_to_raw, process, raw_to_pixels, unprocess
 from rrframe.imaging.noise import by_rows, poisson, tukey_lambda
 
 _LEAST = 1e-12  # steps of the converter and variances, below which neither matters
@@ -123,7 +124,7 @@ def add_noise(raw: torch.Tensor, draw: Draws) -> torch.Tensor:
         found.addcmul_(tail(electrons), draw.read).add_(rows * draw.row)
         return found.div_(step).round_().mul_(step).clamp_(max=1.0).sub_(light.clamp(max=1.0))
 
-    return raw + demosaic(by_rows(noise, light, photons, electrons, rows))
+    return demosaic(by_rows(noise, light, photons, electrons, rows)).add_(raw)
 
 
 class SensorNoise(SensorDegradation):
@@ -141,6 +142,7 @@ class SensorNoise(SensorDegradation):
     Cannot: the smear of a camera's own noise reduction, fixed patterns, hot pixels, banding in columns.
     """
 
+    eight_bit = True
     shot: Dial = log_uniform(
         2e-4, 0.006, mild=0.0, low=0.0, high=1.0, power=2.0, about="variance per unit of raw light"
     )
@@ -148,3 +150,7 @@ class SensorNoise(SensorDegradation):
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
         camera = camera_of(draw)
         return process(add_noise(unprocess(images, camera), draw), camera)
+
+    def apply_pixels(self, pixels: np.ndarray, draw: Draws, cues: Cues) -> np.ndarray:
+        camera = camera_of(draw)
+        return raw_to_pixels(add_noise(pixels_to_raw(pixels, camera), draw), camera)

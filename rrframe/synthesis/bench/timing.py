@@ -14,6 +14,8 @@ from typing import Any
 import cv2
 import torch
 
+from rrframe.contracts.worker import keep_freed_memory
+
 
 @dataclass(frozen=True)
 class Times:
@@ -53,6 +55,8 @@ def milliseconds(function: Callable[[], Any], seconds: float = 0.6) -> float:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
+    """One thread, as a worker has, and its way with memory, which lasts as long as the process."""
+    keep_freed_memory()
     torch_threads, cv2_threads = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
