@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pages_read import PageContent, assert_self_contained, browse
 
+from rrframe.cli.leaderboard import leaderboard
 from rrframe.evaluation.report import write_report
-from rrframe.evaluation.report_pictures import cases_of, every_image
+from rrframe.evaluation.report_pictures import cases_of, every_image, extremes
 from rrframe.evaluation.report_tables import Numbers
 from rrframe.evaluation.results import Results
 from rrframe.pages.pieces import Comparisons
@@ -107,9 +108,29 @@ def test_differences_are_said_from_the_better_one_and_claim_nothing_inside_the_n
 def test_images_of_one_photograph_count_as_one(tmp_path, photo):
     results = results_of(tmp_path, photo, each=4)
     rows = tuple(row.model_copy(update={"picture": f"photograph {int(row.image[:3]) % 4}"}) for row in results.rows)
-    text = PageContent.of(write_report(results.model_copy(update={"rows": rows}), tmp_path).read_text()).text
+    results = results.model_copy(update={"rows": rows})
+    text = PageContent.of(write_report(results, tmp_path).read_text()).text
     assert "The 8 images were made of 4 photographs." in text
     assert "No difference can hold here, however large: 4 photographs are too few for a test." in text
+    assert "no difference can hold here, however large: 4 photographs are too few for a test" in leaderboard(results)
+    assert "not ranked" not in leaderboard(results)
+
+
+def test_no_image_is_among_the_best_that_is_as_bad_as_the_worst(tmp_path, photo):
+    results = results_of(tmp_path, photo, each=4)
+    rows = tuple(
+        row.model_copy(update={"scores": row.scores | {"FS": float(row.image.startswith("001"))}})
+        for row in results.rows
+    )
+    numbers = Numbers(results.model_copy(update={"rows": rows}))
+    of_fs = {
+        each.side: [(case.rows[0].image[:3], value) for case, value in each.cases]
+        for each in extremes(numbers, cases_of(numbers))
+        if each.measure.name == "FS"
+    }
+    assert of_fs["best"] == [("001", 1)]
+    assert len(of_fs["worst"]) == 4
+    assert {value for _, value in of_fs["worst"]} == {0}
 
 
 def test_tasks_and_slices_have_their_counts(made):
@@ -195,7 +216,8 @@ const set = (label, value) => {
   field.dispatchEvent(new Event(field.tagName === "INPUT" ? "input" : "change"));
 };
 if (window === top) addEventListener("load", async () => {
-  const seen = [cards()];
+  const right = all(".browse-bar label").find((each) => each.textContent.startsWith("On the right")).lastChild;
+  const seen = [`${cards()} ${right.value}`];
   document.querySelector(".more").click();
   seen.push(cards().length, document.querySelector(".more").hidden);
   set("Task", "haze");
@@ -231,7 +253,9 @@ if (window === top) addEventListener("load", async () => {
 
 
 def test_a_reader_finds_images_and_compares_them(chromium, tmp_path, photo):
-    page = write_report(results_of(tmp_path, photo, each=8), tmp_path).read_text()
+    results = results_of(tmp_path, photo, each=8)
+    (tmp_path / "3" / "000 #.png").unlink()  # so that the first image cannot tell what stands on the right
+    page = write_report(results, tmp_path).read_text()
     unguarded = re.sub(r'<meta http-equiv="Content-Security-Policy".*?>', "", page)
     (tmp_path / "page.html").write_text(unguarded.replace("</body>", f"<script>{_READER}</script></body>"))
     live, said = browse(chromium, tmp_path / "page.html", tmp_path / "profile")
@@ -239,7 +263,7 @@ def test_a_reader_finds_images_and_compares_them(chromium, tmp_path, photo):
     found = re.search(r"<title>(.*?)</title>", live)
     assert found
     seen = json.loads(found[1])
-    assert seen[0] == " ".join(f"{number:03d}" for number in range(12))
+    assert seen[0] == " ".join([*(f"{number:03d}" for number in range(12)), OURS])
     assert seen[1:3] == [16 * 4 - 1, True]
     assert seen[3] == "015 013 011"
     assert seen[4:7] == [WILD, "003", ""]

@@ -11,6 +11,7 @@ from rich.text import Text
 from rrframe.cli.screen import as_text
 from rrframe.evaluation.averages import OVER_IMAGES
 from rrframe.evaluation.results import Average, MeasureFacts, Results
+from rrframe.evaluation.wording import too_few_words
 from rrframe.evaluation.writing import shown
 
 
@@ -51,6 +52,11 @@ def remarks(results: Results) -> Iterator[str]:
         for label in sorted(labels):
             titles = ", ".join(measure.title for measure in results.measures if means[measure.name].label == label)
             yield f"{restorer.name}, {titles}: {label}"
+    pictures = len({row.picture or row.image for row in results.rows})
+    too_few = too_few_words(pictures, next((each.level for each in _averages(results)), 0.95))
+    if too_few and any(results.differences.values()):
+        yield too_few
+        return
     for measure in results.measures:
         noise = [f"{each.one} and {each.other}" for each in results.differences.get(measure.name, ()) if not each.holds]
         if noise:

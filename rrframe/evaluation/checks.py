@@ -63,7 +63,8 @@ def judge_problem(recipe: EvaluationRecipe, subjects: Subjects, judging: Judging
         try:
             judgement = judging.severities([image], subjects.told(subject.task))[0]
         except RRFrameError as error:
-            return [Problem(kind="judge", message=f"{judge.name} cannot be asked: {_said(error)}")]
+            said = _said(error).removeprefix(f"{judge.name}: ")
+            return [Problem(kind="judge", message=f"{judge.name} cannot be asked: {said}")]
         if judgement.status == "failed":
             return [Problem(kind="judge", message=f"{judge.name} does not answer: {judgement.reason}")]
         return []

@@ -108,9 +108,12 @@ def extremes(numbers: Numbers, cases: Sequence[Case]) -> list[_Extreme]:
             scored.sort(key=lambda each: each[1], reverse=not measure.higher_is_better)
             if len(scored) < 2 or scored[0][1] == scored[-1][1]:
                 continue
-            many = min(_EXTREMES, len(scored) // 2)
-            found.append(_Extreme(name, "worst", measure, tuple(scored[:many])))
-            found.append(_Extreme(name, "best", measure, tuple(scored[: -many - 1 : -1])))
+            worst, best = scored[0][1], scored[-1][1]
+            many = min(_EXTREMES, len(scored) // 2)  # and none of them as bad as the worst, or as good as the best
+            below = [each for each in scored[:many] if each[1] != best]
+            above = [each for each in scored[: -many - 1 : -1] if each[1] != worst]
+            found.append(_Extreme(name, "worst", measure, tuple(below)))
+            found.append(_Extreme(name, "best", measure, tuple(above)))
     return found
 
 
@@ -248,7 +251,8 @@ def _scores(numbers: Numbers, case: Case) -> Table:
     def add(
         name: str, file: str | None, scores: Sequence[Cell], severity: float | None, written: Sequence[str]
     ) -> None:
-        said: list[Cell] = [severity, " ⏎ ".join(written)[:_WRITTEN]] if judged else []
+        shown = None if severity is None else Value(f"{severity:.2f}" if severity % 1 else f"{severity:.0f}", severity)
+        said: list[Cell] = [shown, " ⏎ ".join(written)[:_WRITTEN]] if judged else []
         rows.append([Value(name, link=file or ""), *scores, *said])
 
     nothing: list[Cell] = [None] * len(numbers.measures)

@@ -8,7 +8,7 @@ from typing import Any
 
 from rrframe.evaluation.results import Average, DifferenceFacts, MeasureFacts, PublishedFacts, Results
 from rrframe.evaluation.scores import OVER_IMAGES
-from rrframe.evaluation.wording import ends_words, p_words, pairs_words, turned, verdict_words
+from rrframe.evaluation.wording import ends_words, p_words, pairs_words, too_few_words, turned, verdict_words
 from rrframe.pages.pieces import Cell, Columns, Folded, Piece, Section, Table, Text, Value
 from rrframe.pages.plots import Histograms, Whisker, Whiskers
 
@@ -251,11 +251,8 @@ def differences(numbers: Numbers) -> Iterator[Piece]:
         "(Holm). What does not hold orders nobody.",
         "quiet",
     )
-    if 2.0 ** (1 - numbers.pictures) > 1 - _level(numbers):
-        yield Text(
-            f"No difference can hold here, however large: {numbers.pictures} photographs are too few for a test.",
-            "alarm",
-        )
+    if too_few := too_few_words(numbers.pictures, _level(numbers)):
+        yield Text(f"{too_few[0].upper()}{too_few[1:]}.", "alarm")
     for measure in found:
         pairs = numbers.results.differences[measure.name]
         yield Section(

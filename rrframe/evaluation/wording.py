@@ -29,6 +29,15 @@ def verdict_words(holds: bool) -> str:
     return "holds" if holds else "inside the noise"
 
 
+def too_few_words(pictures: int, level: float) -> str:
+    """That so few photographs can show no difference: the least p of a paired test by permutation is 2 ** (1 - n).
+    Nothing, where they can.
+    """
+    if 2.0 ** (1 - pictures) <= 1 - level:
+        return ""
+    return f"no difference can hold here, however large: {pictures} photographs are too few for a test"
+
+
 def pairs_words(pairs: Iterable[tuple[str, str]]) -> str:
     """Pairs of names, the first few of them by name."""
     pairs = list(pairs)

@@ -105,7 +105,9 @@
       const all = different(marks.filter((mark) => mark.dataset.label === label).map((mark) => mark.textContent));
       return { label, select: all.length > 1 || list.querySelectorAll(`[data-label="${CSS.escape(label)}"]`).length < cards.length ? choice(label, ["all", ...all.sort()]) : null };
     });
-    const sides = different([...list.querySelectorAll(".layer:not(:first-child) > .side")].map((side) => side.textContent));
+    // In the order of the comparison that has the most: others may lack one.
+    const perCard = cards.map(({ figure }) => [...figure.querySelectorAll(".layer:not(:first-child) > .side")].map((side) => side.textContent));
+    const sides = different(perCard.sort((one, other) => other.length - one.length).flat());
     const side = sides.length > 1 ? choice("On the right", sides) : null;
     const headings = [...(list.querySelector(".said table")?.tHead.rows[0].cells ?? [])];
     const numbers = headings.flatMap((heading, column) => (heading.classList.contains("number") ? [{ column, name: heading.firstChild.textContent.trim() }] : []));
