@@ -9,7 +9,7 @@ from rrframe.evaluation.statistics import Interval
 from rrframe.evaluation.study import Study
 from rrframe.evaluation.wording import ends_words, p_words, pairs_words, turned, verdict_words
 from rrframe.pages.page import Page
-from rrframe.pages.pieces import Cell, Columns, Figures, Piece, Section, Table, Text
+from rrframe.pages.pieces import Cell, Columns, Figures, Piece, Section, Table, Text, Value
 from rrframe.pages.plots import Whisker, Whiskers
 
 
@@ -20,26 +20,34 @@ def tables(study: Study) -> Iterator[Table]:
         [
             each.name,
             each.label,
-            f"{100 * study.shares[each.name].value:.2f} %",
+            Value(f"{100 * study.shares[each.name].value:.2f} %", study.shares[each.name].value),
             _ends(study.shares[each.name], "{:.2f}", 100),
-            f"{each.value:+.0f}",
+            Value(f"{each.value:+.0f}", each.value),
             _ends(study.strengths.elo[each.name], "{:+.0f}"),
         ]
         for each in study.standings
     ]
     yield Table("Models", ["Model", "Rank", "First places", f"{level} of it", "Elo", f"{level} of Elo"], rows, False)
-    pairs: list[list[Cell]] = []
+    places = {each.name: place for place, each in enumerate(study.standings)}
+    pairs: dict[tuple[int, int], list[Cell]] = {}
     for each in study.strengths.differences:
         ahead = each.one if each.mean.value >= 0 else each.other
         behind = each.other if ahead == each.one else each.one
         ends = (each.mean.low, each.mean.high)
         low, high = ends if ahead == each.one else turned(*ends)
-        gap = [f"{abs(each.mean.value):.0f}", ends_words(low, high, "{:+.0f}")]
-        pairs.append([f"{ahead} over {behind}", *gap, p_words(each.adjusted_p), verdict_words(each.holds)])
-    yield Table("Differences", ["Pair", "Elo", f"{level} of it", "p, adjusted", "Verdict"], pairs, False)
+        gap = abs(each.mean.value)
+        pairs[places[ahead], places[behind]] = [
+            *(f"{ahead} over {behind}", Value(f"{gap:+.0f}", gap), ends_words(low, high, "{:+.0f}")),
+            *(Value(p_words(each.adjusted_p), each.adjusted_p), verdict_words(each.holds)),
+        ]
+    ordered = [pairs[key] for key in sorted(pairs)]
+    yield Table("Differences", ["Pair", "Elo", f"{level} of it", "p, adjusted", "Verdict"], ordered, False)
     if study.correlations:
         found: list[list[Cell]] = [
-            [each.name, f"{each.value.value:.4f}", _ends(each.value, "{:.4f}"), p_words(each.p)]
+            [
+                *(each.name, Value(f"{each.value.value:.4f}", each.value.value)),
+                *(_ends(each.value, "{:.4f}"), Value(p_words(each.p), each.p)),
+            ]
             for each in study.correlations
         ]
         yield Table("Metric against people", ["Coefficient", "Value", f"{level} of it", "p"], found, False)
