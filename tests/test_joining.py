@@ -38,6 +38,19 @@ def test_runs_are_joined_into_one(tmp_path, photo):
     assert Results.model_validate_json(joined.text()) == joined
 
 
+def test_what_one_run_knows_of_its_photographs_counts_in_all(tmp_path, photo):
+    """Else images made of few photographs would be so many draws, and claim what none of the runs can."""
+    plain = results_of(tmp_path, photo, each=8)
+    rows = tuple(row.model_copy(update={"picture": f"photograph {int(row.image[:3]) % 4}"}) for row in plain.rows)
+    told = plain.model_copy(update={"rows": rows, "name": "told"})
+    for runs in ((told, plain), (plain, told)):
+        joined = join([(each, tmp_path) for each in runs], tmp_path, resamples=1000)
+        assert {row.picture for row in joined.rows} == {f"photograph {number}" for number in range(4)}
+        assert not [each for pairs in joined.differences.values() for each in pairs if each.holds]
+    apart = join([(plain, tmp_path), (plain.model_copy(update={"name": "again"}), tmp_path)], tmp_path, resamples=1000)
+    assert [each for each in apart.differences["metric/psnr"] if each.holds]
+
+
 def _changed(results: Results, **benchmark: object) -> Results:
     return results.model_copy(update={"benchmark": results.benchmark.model_copy(update=benchmark)})
 

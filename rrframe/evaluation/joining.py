@@ -73,7 +73,7 @@ def join(runs: Sequence[tuple[Results, Path]], folder: Path, *, resamples: int =
     labelled = _labelled(runs)
     measures = list(_measures(labelled))
     names = [each.name for each in measures]
-    rows = [row for run in labelled for row in _rows(run, folder, names)]
+    rows = _of_pictures([row for run in labelled for row in _rows(run, folder, names)])
     level = max((mean.level for mean in _means(first)), default=0.95)
     found = {each.name: paired(rows, each, level=level, resamples=resamples, seed=seed) for each in measures}
     averages = {name: groups for run in labelled for name, groups in _averages(run).items()}
@@ -199,6 +199,12 @@ def _rows(run: _Run, folder: Path, measures: Sequence[str]) -> Iterator[Row]:
             own = {run.measures[name]: value for name, value in row.scores.items()}
             scores = {name: own.get(name) for name in measures}
             yield row.model_copy(update={"restorer": run.restorers[row.restorer], "scores": scores, **files})
+
+
+def _of_pictures(rows: Sequence[Row]) -> list[Row]:
+    """The rows, each with the picture that its image was made of where any run knows it: a folder of files does not."""
+    known = {row.image: row.picture for row in reversed(rows) if row.picture}
+    return [row.model_copy(update={"picture": known.get(row.image, row.picture)}) for row in rows]
 
 
 def _moved(path: str | None, here: Path, there: Path) -> str | None:

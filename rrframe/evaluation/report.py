@@ -144,7 +144,7 @@ def _settings(results: Results) -> Iterator[Piece]:
     if results.judge:
         judge = results.judge
         about: dict[str, Cell] = {"Component": judge.name, "Stand-in": "yes, a proxy" if judge.proxy else "no"}
-        about |= {str(name): _flat(value) for name, value in judge.identity.items()}
+        about |= {name: told for name, value in judge.identity.items() if name != "judge" and (told := _flat(value))}
         about |= {"Asked": judge.asked, "Answers from the cache": judge.hits}
         yield Section("Judge", [Facts(about)])
     yield Code("The recipe, every default filled in", yaml.safe_dump(results.settings, sort_keys=False, width=100))
@@ -154,7 +154,7 @@ def _measures(results: Results) -> Table:
     rows: list[list[Cell]] = []
     for each in results.measures:
         terms = {True: "allowed", False: "not allowed", None: "not known"}[each.commercial]
-        how = ". ".join(filter(None, [each.protocol, _flat(each.params)]))
+        how = ". ".join(filter(None, [each.protocol.rstrip("."), _flat(each.params)]))
         rows.append([Value(each.title, note=each.name), f"{_READS[each.reads]}", how, each.licence, terms])
     columns = ["Measure", "Looks besides at", "How", "Licence of what it needs", "Commercial use"]
     return Table("Measures", columns, rows, sortable=False)
