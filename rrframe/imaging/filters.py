@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.fft import next_fast_len
 
 from rrframe.imaging.layout import from_hwc, hwc_view
 
@@ -20,7 +21,7 @@ _REACH = 4.0  # standard deviations after which a Gaussian is cut: 6e-5 of it li
 _FINE = 5.0  # a Gaussian this many blocks wide loses nothing when it is sampled once a block
 _DIRECT = 129  # taps of the largest kernel that OpenCV sums directly
 _PIECES = ((11, 11), (4, 32), (32, 4), (7, 18), (18, 7))  # rows and columns of kernels no larger
-_THIN = 250  # taps other than 0: the Fourier transform costs as much
+_THIN = 150  # taps other than 0: the Fourier transform costs as much
 _PIECE_COSTS = 20  # taps: what it takes to put a piece in its place
 _SPATIAL = 15  # the widest kernel that a GPU sums directly; wider ones go through the Fourier transform
 
@@ -203,14 +204,33 @@ def _convolve_opencv(images: torch.Tensor, kernels: torch.Tensor) -> torch.Tenso
 
 
 def _correlate(pixels: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    # OpenCV sums the taps other than 0 of a small kernel, and takes the Fourier transform of one of more than 129 taps.
-    # A thin trail has few: in small pieces it costs less.
+    # OpenCV sums the taps other than 0 of a small kernel, and takes the Fourier transform of one of more than 129 taps,
+    # in blocks, where torch is quicker. A thin trail has few taps: in small pieces it costs less.
+    if kernel.size <= _DIRECT:
+        return np.asarray(cv2.filter2D(pixels, -1, kernel, borderType=cv2.BORDER_REFLECT_101))
     filled = int(np.count_nonzero(kernel))
-    if kernel.size > _DIRECT and filled < _THIN:
+    if filled < _THIN:
         pieces = min((_pieces(kernel, *shape) for shape in _PIECES), key=len)
         if filled + _PIECE_COSTS * len(pieces) < _THIN:
             return _correlate_pieces(pixels, kernel.shape, pieces)
-    return np.asarray(cv2.filter2D(pixels, -1, kernel, borderType=cv2.BORDER_REFLECT_101))
+    return _correlate_fourier(pixels, kernel)
+
+
+def _correlate_fourier(pixels: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    # A plane at a time: the transforms of a large picture fill memory.
+    (height, width), (rows, columns) = pixels.shape[:2], kernel.shape
+    size = next_fast_len(height + rows - 1, real=True), next_fast_len(width + columns - 1, real=True)
+    top, left = rows // 2, columns // 2
+    there = torch.fft.rfft2(torch.from_numpy(np.ascontiguousarray(kernel[::-1, ::-1])), s=size)
+    done = []
+    for plane in cv2.split(pixels):
+        padded = cv2.copyMakeBorder(
+            plane, top, size[0] - height - top, left, size[1] - width - left, cv2.BORDER_REFLECT_101
+        )
+        spectrum = torch.fft.rfft2(torch.from_numpy(np.asarray(padded))).mul_(there)
+        whole = torch.fft.irfft2(spectrum, s=size).numpy()
+        done.append(whole[rows - 1 : rows - 1 + height, columns - 1 : columns - 1 + width])
+    return np.asarray(cv2.merge(done)).reshape(pixels.shape)
 
 
 def _pieces(kernel: np.ndarray, rows: int, columns: int) -> list[tuple[int, int, np.ndarray]]:
