@@ -36,7 +36,14 @@ def blend(under: torch.Tensor, over: torch.Tensor, mask: torch.Tensor) -> torch.
     )
 
 
-def weighted(one: torch.Tensor, weight: torch.Tensor, other: torch.Tensor, other_weight: torch.Tensor) -> torch.Tensor:
+def weighted(
+    one: torch.Tensor,
+    weight: torch.Tensor,
+    other: torch.Tensor,
+    other_weight: torch.Tensor,
+    *,
+    out: torch.Tensor | None = None,
+) -> torch.Tensor:
     """``one * weight + other * other_weight``: blends, veils, layers with alpha.
 
     Args:
@@ -44,11 +51,17 @@ def weighted(one: torch.Tensor, weight: torch.Tensor, other: torch.Tensor, other
         weight: ``[B, 1, H, W]`` or ``[B, 1, 1, 1]`` float32.
         other: As ``one``.
         other_weight: As ``weight``.
+        out: Where to put the result, channels_last; may be ``one``.
     """
     if one.device.type != "cpu":
-        return one * weight + other * other_weight
+        result = one * weight + other * other_weight
+        return result if out is None else out.copy_(result)
+    if out is None:
+        out = torch.empty_like(other, memory_format=torch.channels_last)
     each = zip(one, weight.expand(len(one), -1, -1, -1), other, other_weight.expand(len(one), -1, -1, -1), strict=True)
-    return from_hwc([_weighted_numpy(*four) for four in each])
+    for four, done in zip(each, out, strict=True):
+        _weigh_numpy(*four, done.permute(1, 2, 0).view(done.shape[1], -1).numpy())
+    return out
 
 
 def masked(images: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -154,21 +167,19 @@ def _veiled_opencv(image: torch.Tensor, light: torch.Tensor, thickness: torch.Te
     return done.reshape(height, width, channels)
 
 
-def _weighted_numpy(
-    one: torch.Tensor, weight: torch.Tensor, other: torch.Tensor, other_weight: torch.Tensor
-) -> np.ndarray:
-    channels, height, width = one.shape
-    done = np.empty((height, width * channels), np.float32)
+def _weigh_numpy(
+    one: torch.Tensor, weight: torch.Tensor, other: torch.Tensor, other_weight: torch.Tensor, out: np.ndarray
+) -> None:
+    channels, height, width = other.shape
     parts = [(_rows(image), _rows(share)) for image, share in ((one, weight), (other, other_weight))]
     step = max(1, _IN_CACHE // (width * channels))
     spare = np.empty((2, step, width * channels), np.float32)
     for first in range(0, height, step):
-        strip = done[first : first + step]
+        strip = out[first : first + step]
         (image, share), (second, second_share) = ((_strip(x, first, step), _strip(w, first, step)) for x, w in parts)
         wide, product = spare[:, : len(strip)]
         np.multiply(image, _widened(share, channels, wide), out=strip)
         strip += np.multiply(second, _widened(second_share, channels, wide), out=product)
-    return done.reshape(height, width, channels)
 
 
 def _rows(image: torch.Tensor) -> np.ndarray:

@@ -28,11 +28,15 @@ def to_pixels(image: torch.Tensor, dtype: np.dtype | type = np.uint8) -> np.ndar
 
 
 def hwc_view(image: torch.Tensor) -> np.ndarray:
-    """``[C, H, W]`` on a CPU as a contiguous ``[H, W, C]`` array: without a copy where the tensor is channels_last.
+    """``[C, H, W]`` on a CPU as a ``[H, W, C]`` array whose rows are each in one piece, as OpenCV wants them: without a
+    copy where the tensor is channels_last, or a window of one that is.
 
     Read only, by convention.
     """
-    return image.detach().permute(1, 2, 0).contiguous().numpy()
+    pixels = image.detach().permute(1, 2, 0)
+    _, width, channels = pixels.shape
+    packed = (pixels.stride(2) == 1 or channels == 1) and (pixels.stride(1) == channels or width == 1)
+    return (pixels if packed else pixels.contiguous()).numpy()
 
 
 def from_hwc(arrays: list[np.ndarray]) -> torch.Tensor:

@@ -51,7 +51,9 @@ class DepthOfField(Lit):
     def blurred(self, lit: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
         unit = per_mille(lit)
         levels = _levels(cues.depth)
-        light = torch.cat([lit, torch.ones_like(lit[:, :1])], dim=1)  # with its mask
+        batch, _, *size = lit.shape
+        light = torch.ones((batch, 4, *size), device=lit.device).contiguous(memory_format=torch.channels_last)
+        light[:, :3] = lit  # and its mask
         # A polygon's corners lie farther out than the disc's rim.
         reaches = [math.ceil(1.25 * radius * unit) + 1 for radius in draw.each("radius")]
         result = torch.zeros_like(light)
@@ -97,7 +99,7 @@ def _lay_over(behind: torch.Tensor, light: torch.Tensor, nearer: torch.Tensor, l
     blurred = lens.blur(masked(light, own), reach)
     # This layer and all nearer ones hide what is farther.
     cover = lens.blur((1 + nearer).clamp_(0.0, 1.0))
-    behind.copy_(weighted(behind, 1 - cover, blurred, cover / blurred[:, 3:].clamp(min=1e-7)))
+    weighted(behind, 1 - cover, blurred, cover / blurred[:, 3:].clamp(min=1e-7), out=behind)
 
 
 def _found(levels: torch.Tensor) -> tuple[list[np.ndarray], list[np.ndarray]]:
