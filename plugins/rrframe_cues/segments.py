@@ -26,7 +26,7 @@ class Slic(Cue):
     costly = True
     count: int = Field(100, ge=1, le=10_000, description="about how many")
     compactness: float = Field(10.0, gt=0, allow_inf_nan=False, description="low: along edges; high: like squares")
-    side: int = Field(512, ge=16, le=4096, description="the longer side that they are found at, in pixels")
+    side: int = Field(384, ge=16, le=4096, description="the longer side that they are found at, in pixels")
 
     def relies_on(self) -> tuple[str, ...]:
         return ("scikit-image",)

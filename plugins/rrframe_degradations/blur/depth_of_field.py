@@ -51,12 +51,9 @@ class DepthOfField(Lit):
     def blurred(self, lit: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
         unit = per_mille(lit)
         levels = _levels(cues.depth)
-        batch, _, *size = lit.shape
-        light = torch.ones((batch, 4, *size), device=lit.device).contiguous(memory_format=torch.channels_last)
-        light[:, :3] = lit  # and its mask
         # A polygon's corners lie farther out than the disc's rim.
         reaches = [math.ceil(1.25 * radius * unit) + 1 for radius in draw.each("radius")]
-        result = torch.zeros_like(light)
+        result = torch.zeros_like(lit, memory_format=torch.channels_last)
         # One after another: how finely a layer is worked out goes by its blur, which differs from image to image.
         for index, (one, reach) in enumerate(zip(draw, reaches, strict=True)):
             found = _found(levels[index, 0])
@@ -64,8 +61,8 @@ class DepthOfField(Lit):
                 window = _window(*found, layer, reach + 1)
                 if window is not None:
                     each = (slice(index, index + 1), slice(None), *window)
-                    _lay_over(result[each], light[each], levels[each] - layer, _Lens(one, layer, unit), reach)
-        return result[:, :3].contiguous(memory_format=torch.channels_last)
+                    _lay_over(result[each], lit[each], levels[each] - layer, _Lens(one, layer, unit), reach)
+        return result
 
 
 class _Lens:
@@ -91,15 +88,15 @@ class _Lens:
 
 
 def _lay_over(behind: torch.Tensor, light: torch.Tensor, nearer: torch.Tensor, lens: _Lens, reach: int) -> None:
-    """Blur a layer of one image, ``light`` with its mask, and lay it over ``behind``, in place; ``nearer`` tells by how
+    """Blur a layer of one image, ``light``, and its mask, and lay it over ``behind``, in place; ``nearer`` tells by how
     many layers a pixel is in front of this one, and ``reach`` how far beyond its rim a layer may be seen.
     """
     # Neighbouring layers share the pixels between them, so that a slope shows no steps.
     own = (1 - nearer.abs()).clamp_(min=0.0)
-    blurred = lens.blur(masked(light, own), reach)
+    blurred, mask = (lens.blur(each, reach) for each in (masked(light, own), own))
     # This layer and all nearer ones hide what is farther.
     cover = lens.blur((1 + nearer).clamp_(0.0, 1.0))
-    weighted(behind, 1 - cover, blurred, cover / blurred[:, 3:].clamp(min=1e-7), out=behind)
+    weighted(behind, 1 - cover, blurred, cover / mask.clamp_(min=1e-7), out=behind)
 
 
 def _found(levels: torch.Tensor) -> tuple[list[np.ndarray], list[np.ndarray]]:

@@ -42,7 +42,7 @@ def components(pixels: np.ndarray, draws: int = 20) -> Iterator[tuple[str, Times
     turned = np.ascontiguousarray(pixels[::-1])
     for name, component in _created("degradation", "cue", "filter"):
         if isinstance(component, Degradation):
-            yield name, _degrading(component, images, draws)
+            yield name, _degrading(component, pixels, draws)
         elif isinstance(component, Cue):
             yield name, Times.of([partial(component.compute, images, ["photograph"])] * 3)
         elif isinstance(component, Filter):
@@ -96,14 +96,15 @@ def _created(*kinds: str) -> Iterator[tuple[str, object]]:
             continue
 
 
-def _degrading(component: Degradation, images: torch.Tensor, count: int) -> Times:
+def _degrading(component: Degradation, pixels: np.ndarray, count: int) -> Times:
+    """A picture of eight bits in, one of eight bits out, as in a run."""
     chain = Chain((component,))
-    cues = _cues(chain, images)
+    cues = _cues(chain, to_batch(pixels))
     draws = [chain.draw(image_key(seed)) for seed in range(count)]
     severe = [chain.draw(image_key(seed), 1.0) for seed in range(count)]
     with torch.inference_mode():
         usual, worst = (
-            Times.of([partial(chain.apply, images, [one], cues) for one in each]) for each in (draws, severe)
+            Times.of([partial(chain.apply_pixels, pixels, one, cues) for one in each]) for each in (draws, severe)
         )
     return Times(usual.mean, max(usual.worst, worst.worst))
 
