@@ -203,6 +203,8 @@ def spoilt(images: Path, tmp_path: Path) -> Path:
     save(tmp_path / "outputs" / "haze" / "7.png", crops(1)[0])
     save(tmp_path / "outputs" / "haze" / "2.png", crops(1, 32)[0])
     (tmp_path / "outputs" / "noise" / "0.png").write_bytes(b"")
+    whole = (tmp_path / "outputs" / "noise" / "1.png").read_bytes()
+    (tmp_path / "outputs" / "noise" / "1.png").write_bytes(whole[: len(whole) // 2])
     return folder
 
 
@@ -220,6 +222,7 @@ def test_all_that_is_wrong_is_told_of_together_and_nothing_is_written(spoilt: Pa
         "haze/7.png goes with no image",
         "haze/2.png is 32 x 32, and the image 64 x 64",
         "noise/0.png: is empty",
+        "noise/1.png: is truncated",
         "no image of the task 'rain'",
         "--allow-partial",
     ):

@@ -27,6 +27,9 @@ from rrframe.imaging.profiles import is_foreign, to_srgb
 _NOT_DECODED = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
 GREY = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 """Pillow's modes without colour."""
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_AROUND = 12  # bytes of a chunk besides its data: length, name, checksum
+_TRUNCATED = "is truncated: it ends before the picture does"
 _PNG_TELLS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
 _WITHOUT_ALPHA = {"LA": "L", "RGBA": "RGB"}
 _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # EXIF orientation -> what turns the picture upright
@@ -122,6 +125,22 @@ def measure(path: str | os.PathLike[str]) -> tuple[int, int, str]:
             sideways = header.format != "TIFF" and _may_lie(header, data) and _orientation(header, []) >= 5
     width, height = header.size
     return (width, height, header.format or "") if sideways else (height, width, header.format or "")
+
+
+def refuse_cut(path: str | os.PathLike[str]) -> None:
+    """Nothing, unless the file at ``path`` is a PNG that ends inside one of its chunks, as one does whose writer was
+    stopped. Nothing is decoded for it.
+
+    Raises:
+        RRFrameError: It is, or it cannot be read.
+    """
+    with _failures_told(path):
+        data = _bytes_of(path)
+        place = len(_PNG)
+        while data.startswith(_PNG) and place < len(data) and data[place + 4 : place + 8] != b"IEND":
+            place += _PNG_AROUND + int.from_bytes(data[place : place + 4])
+        if data.startswith(_PNG) and place > len(data):
+            raise RRFrameError(_TRUNCATED)
 
 
 @contextmanager
@@ -233,7 +252,7 @@ def _damage(error: Exception) -> str:
     plain = isinstance(error, (OSError, RuntimeError, SyntaxError, ValueError)) and str(error)
     said = str(error) if plain else f"{type(error).__name__} {error}".rstrip()  # a KeyError says no more than "15"
     if isinstance(error, EOFError) or "truncated" in said.lower() or "requires a buffer" in said:
-        return "is truncated: it ends before the picture does"
+        return _TRUNCATED
     if "not identified by this driver" in said:
         said = "its header is not whole"
     if "unknown pixel mode" in said or "unsupported" in said.lower():
