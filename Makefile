@@ -39,7 +39,9 @@ demo: .venv/ready  ## Make pairs of the sample photographs, train a small networ
 	$(SAY) "Before and after, with their PSNR: $(CURDIR)/$(DEMO)/training/report.html"
 	$(SAY) "Scores, with what can be said of them: $(CURDIR)/$(DEMO)/evaluation/report.html"
 
-test: lint docs  ## Check everything: style, types, docs, tests
+test: lint docs tests  ## Check everything: style, types, docs, tests
+
+tests: .venv/ready-to-develop  ## Run the tests alone
 	$(SAY) "Running the tests, $(WORKERS) at a time"
 	@$(BIN)/pytest -n $(WORKERS)
 
@@ -60,6 +62,10 @@ docs: .venv/ready-to-develop  ## Check the generated pages and build the documen
 
 pages: .venv/ready-to-develop  ## Write the generated pages of the documentation again
 	@$(BIN)/python docs/generate.py
+
+wheel: .venv/ready-to-develop  ## Build the package, install it into an empty environment, and use it there
+	$(SAY) "Building the package, and using it as a stranger would"
+	@.ci/wheel
 
 strips: .venv/ready-to-develop  ## Draw the pictures of the pages on degradations again
 	@$(BIN)/python docs/strips.py
@@ -95,4 +101,4 @@ clean:  ## Remove everything that these commands made, .venv and $(DEMO) include
 	$(SAY) "Making .venv with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
-.PHONY: help demo test gpu lint docs pages bench experiment clean
+.PHONY: help demo test tests gpu lint docs pages wheel strips bench experiment clean

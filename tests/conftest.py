@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import warm
 from skimage import data
 
 # The machine's cores go to worker processes, not to threads fighting inside each.
@@ -28,21 +29,18 @@ os.environ["RRFRAME_CACHE"] = "off"
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of quick tests come last, so that processes that share the tests out end at about the same time."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture
 def rrframe_cli(tmp_path: Path) -> Cli:
-    """Runs ``python -m rrframe ARGS`` as a real process in a folder of the test's own."""
+    """Runs ``rrframe ARGS`` as a process of its own in a folder of the test's own."""
 
     def run(*args: object, cwd: Path = tmp_path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "rrframe", *map(str, args)]
-        return subprocess.run(
-            command,
-            cwd=cwd,
-            env={**os.environ, **(env or {})},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        return warm.run(["rrframe", *map(str, args)], cwd=cwd, env={**os.environ, **(env or {})})
 
     return run
 

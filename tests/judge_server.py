@@ -59,7 +59,7 @@ def good(body: dict[str, Any]) -> bytes:
 @contextmanager
 def running(*steps: Any, together: int = 1) -> Iterator[Server]:
     """A server that listens while the body runs. It answers when ``together`` questions are there."""
-    told = Server(steps=list(steps), together=threading.Barrier(together, timeout=60))
+    told = Server(steps=list(steps), together=threading.Barrier(together, timeout=120))
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

@@ -100,5 +100,5 @@ def browse(chromium: str, page: Path, folder: Path) -> tuple[str, list[str]]:
     switches = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
     switches += ["--disable-background-networking", "--disable-component-update", "--virtual-time-budget=2000"]
     switches += [f"--user-data-dir={folder}", "--enable-logging=stderr", "--window-size=1440,1000", "--dump-dom"]
-    done = subprocess.run([chromium, *switches, page.as_uri()], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run([chromium, *switches, page.as_uri()], capture_output=True, text=True, timeout=300, check=True)
     return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]

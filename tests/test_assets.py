@@ -213,7 +213,7 @@ def test_a_killed_fetch_goes_on(tmp_path: Path, rrframe_cli: Cli) -> None:
         assert not list(home.rglob("*.rrframe-part*"))
 
 
-def until(true, seconds: float = 60.0) -> None:
+def until(true, seconds: float = 240) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end

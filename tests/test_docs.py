@@ -1,5 +1,6 @@
 """The documentation is played from top to bottom, a folder a page: blocks with a title are written as files, Python
-and ``$ rrframe`` and ``$ python`` lines are run, and what a page shows of their output must be in it.
+and ``$ rrframe`` and ``$ python`` lines are run, and what a page shows of their output must be in it. The README's are
+run by a shell; elsewhere what needs no shell is run by tests/warm.py, which is the same in a tenth of the time.
 
 A block under ``<!-- not run: REASON -->`` is only read.
 """
@@ -18,12 +19,14 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
+import warm
 from PIL import Image
 
 from rrframe.cli.main import cli
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SHELL = {*"|<>&;$*?~#`"}  # what a shell reads in a command
 RUN = ("rrframe", "python")  # commands of other programs are for the reader's eyes
 BLOCK = re.compile(
     r"(?:<!-- not run: (?P<reason>[^>]*) -->\n+)?"
@@ -81,12 +84,14 @@ def test_what_a_page_shows_is_so(page: Path, tmp_path: Path, photo: np.ndarray) 
             (tmp_path / block.title).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / block.title).write_text(block.text, encoding="utf-8")
         elif block.language == "python":
-            _run([sys.executable, "-c", block.text], tmp_path, at)
+            _run(["python", "-c", block.text], tmp_path, at)
         elif block.language == "console":
             for command, shown in block.commands():
                 if command.split()[0] in RUN:
                     fails = any(line.startswith("error:") for line in shown)
-                    _expect(shown, _run(command, tmp_path, f"{at}: $ {command}", fails=fails), f"{at}: $ {command}")
+                    plain = command.startswith("rrframe ") and not SHELL & {*command} and page.name != "README.md"
+                    words = shlex.split(command) if plain else ["bash", "-c", command]
+                    _expect(shown, _run(words, tmp_path, f"{at}: $ {command}", fails=fails), f"{at}: $ {command}")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -121,12 +126,13 @@ def _lay_out(folder: Path, photo: np.ndarray) -> None:
         Image.fromarray(np.roll(photo, 100 * number, axis=1)).save(folder / "photos" / f"{number}.jpg", quality=95)
 
 
-def _run(command: str | list[str], folder: Path, at: str, *, fails: bool = False) -> str:
+def _run(command: list[str], folder: Path, at: str, *, fails: bool = False) -> str:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     env = {**os.environ, "PATH": path, "COLUMNS": "120", "NO_COLOR": "1"}
-    done = subprocess.run(
-        command, shell=isinstance(command, str), cwd=folder, env=env, capture_output=True, text=True, check=False
-    )
+    if command[0] in RUN:
+        done = warm.run(command, cwd=folder, env=env)
+    else:
+        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=600, check=False)
     output = done.stdout + done.stderr
     assert (done.returncode != 0) == fails, f"{at} ended with {done.returncode}:\n{output}"
     return output

@@ -221,7 +221,7 @@ def test_a_judge_that_never_answers_is_given_up() -> None:
 
 
 def test_as_many_are_under_way_as_the_judge_takes() -> None:
-    together = threading.Barrier(4, timeout=20)
+    together = threading.Barrier(4, timeout=120)
 
     def says(grey: int, attempt: int) -> str:
         together.wait()

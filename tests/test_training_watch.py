@@ -326,7 +326,7 @@ def test_an_interrupt_saves_and_the_same_command_goes_on(pairs: Path, tmp_path: 
     process = _process(tmp_path, recipe, "--out", "run")
     _until(lambda: len(lines(run / "steps.jsonl")) >= 3, process)
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=240)
     assert process.returncode == 130, out + err
     assert "stopping after this step" in out
     assert "the same command goes on from here" in out
@@ -351,7 +351,7 @@ def test_a_disk_that_is_full_is_told_and_earlier_checkpoints_stay(
     resolved.write_text(resolved.read_text().replace("steps: 2", "steps: 4"))  # as if it had been stopped there
     # A limit on the size of files refuses as a full disk does, and lets the small ones be written.
     process = _process(tmp_path, recipe, "--out", "run", before="ulimit -f 60;")
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=240)
     assert process.returncode == 1, out + err
     assert "is full (File too large)" in err
     assert "free some space and run the same command again" in err

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerContext
 from typing import Any, Literal
 
 from pydantic import Field
@@ -27,8 +29,9 @@ class Local(Engine):
     """Processes on this machine, each with one torch and one OpenCV thread.
 
     A worker that dies is replaced and its unit begun again. A sample that was at work when its worker died for the
-    second time is
-    quarantined: the unit is made without it. Workers end when the run does, even when that is killed.
+    second time is quarantined: the unit is made without it. Workers end when the run does, even when that is killed.
+    All are forked from one process that has imported what they need and does nothing else, so that torch is imported
+    once, and is once in memory.
     """
 
     workers: int | Literal["auto"] = Field("auto", description="how many processes; auto: one for each processor")
@@ -47,7 +50,10 @@ class _Pool:
     """The supervisor: hands out units, listens, and replaces workers that die."""
 
     def __init__(self, work: Work, units: Sequence[Unit], count: int, patience: float) -> None:
-        self._work = work
+        self._context = multiprocessing.get_context("forkserver")
+        # Where the server has been started, by whatever else in this process, its workers import this themselves.
+        self._context.set_forkserver_preload([type(work).__module__, "cv2", "torch"])
+        self._work = pickle.dumps(work)
         self._waiting = deque(units)
         self._count = count
         self._patience = patience
@@ -80,7 +86,7 @@ class _Pool:
             if idle:
                 worker = idle.pop()
             else:
-                worker = _Worker(self._work)
+                worker = _Worker(self._context, self._work)
                 self._workers.append(worker)
             worker.give(self._waiting.popleft())
 
@@ -119,12 +125,15 @@ class _Pool:
 class _Worker:
     """A process, the unit that it has, and the sample that it is at."""
 
-    def __init__(self, work: Work) -> None:
-        # spawn: a forked child of a threaded parent can hang on a lock that nobody will ever release
-        context = multiprocessing.get_context("spawn")
+    def __init__(self, context: ForkServerContext, work: bytes) -> None:
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, work), daemon=True)
-        self.process.start()
+        self.process = context.Process(target=_serve, args=(theirs, work, dict(os.environ)), daemon=True)
+        # Ctrl-C reaches the whole group, a server and a worker that are just starting among it: the supervisor decides.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         self.unit: Unit | None = None
         self.sample: int | None = None
@@ -144,11 +153,14 @@ class _Worker:
             self.unit = self.sample = None
 
 
-def _serve(pipe: Connection, work: Work) -> None:
+def _serve(pipe: Connection, pickled: bytes, environment: dict[str, str]) -> None:
     """A worker's life: take a unit, make it, tell; until the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
+    os.environ.clear()  # the server's is of when it was started
+    os.environ.update(environment)
     settle_worker()
+    work: Work = pickle.loads(pickled)
     while True:
         try:
             unit: Unit = pipe.recv()
@@ -167,8 +179,6 @@ def _attempt(work: Work, unit: Unit, pipe: Connection) -> Event:
 
 def _portable(error: Exception) -> Exception:
     """``error``, or where it cannot cross to another process one that says the same."""
-    import pickle
-
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:
