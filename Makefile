@@ -72,6 +72,7 @@ strips: .venv/ready-to-develop  ## Draw the pictures of the pages on degradation
 
 bench: .venv/ready-to-develop  ## Measure speed and memory on this machine, and write docs/performance.md again
 	@$(BIN)/rrframe bench synthesis --peers --against benchmarks/published_baseline.py --write docs/performance.md
+	@$(BIN)/python benchmarks/memory.py --write docs/performance.md
 
 experiment: .venv/ready-to-develop  ## Train the four ablations of two stages, an hour on a CPU, and write their page again
 	@$(BIN)/python benchmarks/two_stages.py --write docs/experiments/two-stages.md

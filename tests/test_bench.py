@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import platform
+import runpy
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from rrframe.contracts.component import create
 from rrframe.errors import RRFrameError, RRFrameErrors
 from rrframe.manager import get_manager
 from rrframe.synthesis.bench.beside import Others, others_in, peers
@@ -134,3 +136,9 @@ def test_the_shipped_baseline_makes_pictures():
         assert np.array_equal(done[0], done[1]), name
         assert not np.array_equal(done[0], done[2]), name
         assert not np.array_equal(done[0], pixels), name
+
+
+def test_the_bench_of_memory_knows_what_every_operator_needs():
+    settings = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "memory.py"))["SETTINGS"]
+    for name in get_manager().table("degradation", "effect"):
+        create(name, settings.get(name, {}))
