@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import AfterValidator, Field
 
 from rrframe import Cues, Dial, Draw, Draws, FileDegradation, Key, choice, integers, uniform
-from rrframe.imaging.codec import CHROMA, decode, encode_jpeg
+from rrframe.imaging.codec import CHROMA, through_jpeg
 from rrframe.imaging.psf import generalised_gaussian
 from rrframe.imaging.random import Stream, normal_levels
 from rrframe.imaging.resample import resize_pixels
@@ -235,4 +235,4 @@ def _noisy(pixels: np.ndarray, noise: dict[str, Any], stream: Stream) -> np.ndar
 def _saved(pixels: np.ndarray, values: dict[str, Any]) -> np.ndarray:
     if values["quality"] is None:
         return pixels
-    return decode(encode_jpeg(pixels, values["quality"], values["chroma"]))
+    return through_jpeg(pixels, values["quality"], values["chroma"])

@@ -10,10 +10,13 @@ import av
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import rrframe
 from rrframe import Cues, Draw, Draws, Key, RRFrameError
 from rrframe.contracts.component import create
+from rrframe.imaging.codec import CHROMA, decode, encode_jpeg, through_jpeg
 from rrframe.imaging.layout import to_batch, to_pixels
 
 BLOCK = 8
@@ -36,6 +39,20 @@ def steps_by_phase(pixels: np.ndarray, axis: int) -> np.ndarray:
 def grid_at(pixels: np.ndarray, axis: int) -> int:
     """Where blocks begin, by the largest steps."""
     return int(steps_by_phase(pixels, axis).argmax() + 1) % BLOCK
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    height=st.integers(1, 40),
+    width=st.integers(1, 40),
+    quality=st.integers(1, 100),
+    chroma=st.sampled_from(CHROMA),
+    seed=st.integers(0, 99),
+)
+def test_jpeg_leaves_what_its_file_does(height: int, width: int, quality: int, chroma: str, seed: int) -> None:
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    expected = decode(encode_jpeg(pixels, quality, chroma))
+    assert np.array_equal(through_jpeg(pixels, quality, chroma), expected)
 
 
 @pytest.mark.parametrize("axis", [0, 1])

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from rrframe import Cues, Dial, Draw, Draws, FileDegradation, Key, choice, integers, uniform
-from rrframe.imaging.codec import CHROMA, decode, encode_jpeg
+from rrframe.imaging.codec import CHROMA, through_jpeg
 from rrframe.imaging.resample import resize_pixels
 
 _BLOCK = 8
@@ -60,4 +60,4 @@ def saved_at(pixels: np.ndarray, values: dict) -> np.ndarray:
     """
     down, right = values["down"], values["right"]
     wider = cv2.copyMakeBorder(pixels, down, 0, right, 0, cv2.BORDER_REPLICATE)
-    return decode(encode_jpeg(wider, values["quality"], values["chroma"]))[down:, right:]
+    return through_jpeg(wider, values["quality"], values["chroma"])[down:, right:]

@@ -7,7 +7,7 @@ from abc import abstractmethod
 import numpy as np
 
 from rrframe import Cues, Dial, Draws, FileDegradation, choice, integers
-from rrframe.imaging.codec import CHROMA, decode, encode_avif, encode_jpeg, encode_webp
+from rrframe.imaging.codec import CHROMA, decode, encode_avif, encode_webp, through_jpeg
 
 
 class _Still(FileDegradation):
@@ -16,12 +16,12 @@ class _Still(FileDegradation):
     category = "compression"
 
     @abstractmethod
-    def encode(self, pixels: np.ndarray, values: dict) -> bytes:
-        """``[H, W, 3]`` uint8 as a file, with the drawn ``values``."""
+    def through(self, pixels: np.ndarray, values: dict) -> np.ndarray:
+        """``[H, W, 3]`` uint8 as a file with the drawn ``values`` leaves it."""
 
     def apply_pixels(self, pixels: np.ndarray, draw: Draws, cues: Cues) -> np.ndarray:
         (one,) = draw
-        return decode(self.encode(pixels, one.values))
+        return self.through(pixels, one.values)
 
 
 class Jpeg(_Still):
@@ -37,8 +37,8 @@ class Jpeg(_Still):
     quality: Dial = integers(15, 95, mild=100, low=1, high=100, power=0.6, about="libjpeg's scale")
     chroma: Dial = choice(*CHROMA, mild="4:4:4", about="chroma subsampling")
 
-    def encode(self, pixels: np.ndarray, values: dict) -> bytes:
-        return encode_jpeg(pixels, values["quality"], values["chroma"])
+    def through(self, pixels: np.ndarray, values: dict) -> np.ndarray:
+        return through_jpeg(pixels, values["quality"], values["chroma"])
 
 
 class Webp(_Still):
@@ -52,8 +52,8 @@ class Webp(_Still):
 
     quality: Dial = integers(5, 95, mild=100, low=0, high=100, power=0.6, about="libwebp's scale")
 
-    def encode(self, pixels: np.ndarray, values: dict) -> bytes:
-        return encode_webp(pixels, values["quality"])
+    def through(self, pixels: np.ndarray, values: dict) -> np.ndarray:
+        return decode(encode_webp(pixels, values["quality"]))
 
 
 class Avif(_Still):
@@ -67,5 +67,5 @@ class Avif(_Still):
     quality: Dial = integers(10, 95, mild=100, low=0, high=100, power=0.6, about="libavif's scale")
     chroma: Dial = choice(*CHROMA, mild="4:4:4", about="chroma subsampling")
 
-    def encode(self, pixels: np.ndarray, values: dict) -> bytes:
-        return encode_avif(pixels, values["quality"], values["chroma"])
+    def through(self, pixels: np.ndarray, values: dict) -> np.ndarray:
+        return decode(encode_avif(pixels, values["quality"], values["chroma"]))
