@@ -4,6 +4,7 @@ process that has imported what most commands import, and has done nothing else. 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import importlib
@@ -105,6 +106,7 @@ def _server() -> subprocess.Popen[bytes]:
 def _serve() -> None:
     """Fork a process for each line of stdin, and tell its number and how it ends. It returns in each of them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    atexit.register(_leave, os.getpid())  # the first to be registered is the last to be called
     for name in _IMPORTED:
         importlib.import_module(name)
     for line in sys.stdin:
@@ -115,6 +117,14 @@ def _serve() -> None:
         print(child, flush=True)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
     return None
+
+
+def _leave(server: int) -> None:
+    """End without taking apart all that was imported, which takes longer than many a command."""
+    if os.getpid() != server:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(_code)
 
 
 def _play(command: list[str], cwd: str, env: dict[str, str], streams: list[str]) -> None:
@@ -137,5 +147,12 @@ def _play(command: list[str], cwd: str, env: dict[str, str], streams: list[str])
     exec(compile(code, "<string>", "exec"), names)
 
 
+_code = 1  # what a process ends with that ends by an error
+
 if __name__ == "__main__":
-    _serve()
+    try:
+        _serve()
+        _code = 0
+    except SystemExit as end:
+        _code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        raise
