@@ -259,11 +259,17 @@ def test_a_few_rows_at_a_time(batch: torch.Tensor, rows: int, device: str) -> No
     assert apart(batch * batch, found) == 0
 
 
-@proves("splat._transposed")
+@proves("splat._upright")
 @ON_EACH
-def test_turning_sums(device: str) -> None:
-    sums = torch.arange(12, dtype=torch.int32).view(3, 4)
-    assert apart(splat._transposed(sums), splat._transposed(sums.to(device))) == 0
+@SOME
+@given(
+    rows=st.integers(1, 60), columns=st.integers(1, 60), slope=st.floats(-1.5, 1.5), step=st.integers(1, 4), seed=SEEDS
+)
+def test_setting_sums_upright(rows: int, columns: int, slope: float, step: int, seed: int, device: str) -> None:
+    """Places are rounded differently: what lies between two sums is a thousandth off."""
+    lean, size = splat.Lean(slope, step), (rows, columns)
+    sums, settings_ = made(lean.leaning(size), seed).sigmoid(), (size, slope, lean._left(rows), step)
+    assert apart(splat._upright_opencv(sums, *settings_), splat._upright_torch(sums.to(device), *settings_)) < 1e-3
 
 
 @proves("clips.looked_up")
@@ -276,11 +282,34 @@ def test_looking_up_codes(device: str) -> None:
     assert apart(clips.looked_up(codes, values), there) == apart(expected, there) == 0
 
 
-@proves("splat._repeated")
+def some_strokes(device: str) -> list[torch.Tensor]:
+    chance = torch.rand(60, 6, generator=torch.Generator().manual_seed(0))
+    start = chance[:, :2] * 100
+    end = start + (chance[:, 2:4] - 0.5) * 60
+    return [each.to(device) for each in (start, end, 0.3 + 8 * chance[:, 4].square(), 5 * chance[:, 5])]
+
+
+@proves("splat._empty")
 @ON_EACH
-def test_repeating(device: str) -> None:
-    values, counts = torch.tensor([0.5, 1.5, 2.5]).to(device), torch.tensor([2, 0, 3]).to(device)
-    assert splat._repeated(values, counts, 5).tolist() == [0.5, 0.5, 2.5, 2.5, 2.5]
+def test_summing_in_whole_numbers(device: str) -> None:
+    here = splat.strokes((90, 80), *some_strokes("cpu"))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(splat, "_empty", lambda count, at: torch.zeros(count, dtype=torch.int32, device=at))
+        there = splat.strokes((90, 80), *some_strokes(device))
+    assert float(here.max()) > 0.5
+    assert apart(here, there) < 1e-4
+
+
+@proves("splat._alike")
+@ON_EACH
+def test_strokes_grouped_by_their_samples(device: str) -> None:
+    counts, base = torch.randint(1, 500, (300,)).to(device), torch.randint(0, 9000, (300,)).to(device)
+    order, groups = splat._alike(counts, base, 9000)
+    assert order.sort().values.tolist() == list(range(300))
+    assert sum(part.stop - part.start for part, _ in groups) == 300
+    for part, most in groups:
+        assert most / 2 <= int(counts[order[part]].min())
+        assert int(counts[order[part]].max()) <= most
 
 
 @proves("fields._octave")

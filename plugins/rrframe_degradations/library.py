@@ -20,7 +20,8 @@ from pydantic import Field
 from rrframe import Cues, Degradation, Dial, Draw, Draws, Key, RRFrameError, uniform
 from rrframe.imaging.colour import pixels_to_linear
 from rrframe.imaging.composite import screen, weighted
-from rrframe.imaging.layout import from_hwc, hwc_view, joined
+from rrframe.imaging.laid import added_pixels, screened_pixels
+from rrframe.imaging.layout import from_hwc, hwc_view, joined, to_pixels
 from rrframe.imaging.noise import by_rows
 from rrframe.imaging.reading import extensions
 
@@ -61,6 +62,10 @@ class Library(Degradation):
             )
         )
 
+    @property
+    def eight_bit(self) -> bool:  # type: ignore[override]
+        return self.blend != "over"  # which takes light away, and layers of each pixel's own
+
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
         cuts = [self._cut(one, images.shape[-2:]) for one in draw]
         light, alpha = (joined([cut[part] for cut in cuts]).to(images.device) for part in (0, 1))
@@ -69,6 +74,14 @@ class Library(Degradation):
             return weighted(images, 1 - alpha * strength, light, strength).clamp_(0.0, 1.0)
         laid = partial({"screen": _screened, "add": _added}[self.blend], strength=draw.strength)
         return by_rows(laid, images, light)
+
+    def apply_pixels(self, pixels: np.ndarray, draw: Draws, cues: Cues) -> np.ndarray:
+        if not self.eight_bit:
+            return super().apply_pixels(pixels, draw, cues)
+        (one,) = draw
+        cut, resized = self._part(one, pixels.shape[:2])
+        laid = {"screen": screened_pixels, "add": added_pixels}[self.blend]
+        return laid(pixels, resized(cut.light_in_steps()), float(one.values["strength"]))
 
     def whole(self, draw: Draw) -> torch.Tensor:
         """All of the drawn layer, ``[1, 3, h, w]``: linear light times alpha, as large as its file."""
@@ -81,6 +94,14 @@ class Library(Degradation):
         """The cut of the drawn layer at ``size``: linear light times alpha, ``[1, 3, H, W]``, and alpha, ``[1, 1, H,
         W]``.
         """
+        cut, resized = self._part(draw, size)
+        # Resized times alpha: what a transparent pixel holds is nobody's business.
+        light = from_hwc([resized(cut.light())])
+        alpha = torch.ones(1, 1, 1, 1) if cut.alpha is None else from_hwc([resized(cut.cover())])
+        return light, alpha.expand(-1, -1, *size)
+
+    def _part(self, draw: Draw, size: tuple[int, int]) -> tuple[_Layer, Callable[[np.ndarray], np.ndarray]]:
+        """The cut of the drawn layer, and what brings its light or its alpha to ``size``."""
         values = draw.values
         layer = _read(str(self._folder() / str(values["layer"])))
         whole = layer.pixels.shape[:2]
@@ -92,11 +113,11 @@ class Library(Degradation):
         for axis, wanted in enumerate((values["flip"], values["mirror"])):
             cut = cut.mirrored(axis) if wanted else cut
         how = cv2.INTER_AREA if height > size[0] else cv2.INTER_LINEAR
-        # Resized times alpha: what a transparent pixel holds is nobody's business.
-        light = from_hwc([np.asarray(cv2.resize(cut.light(), size[::-1], interpolation=how)).reshape(*size, 3)])
-        if cut.alpha is None:
-            return light, torch.ones(1, 1, 1, 1).expand(-1, -1, *size)
-        return light, from_hwc([np.asarray(cv2.resize(cut.cover(), size[::-1], interpolation=how)).reshape(*size, 1)])
+
+        def resized(plane: np.ndarray) -> np.ndarray:
+            return np.asarray(cv2.resize(plane, size[::-1], interpolation=how)).reshape(*size, -1)
+
+        return cut, resized
 
 
 def _screened(images: torch.Tensor, light: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
@@ -133,12 +154,25 @@ class _Layer:
             return light
         return np.asarray(cv2.multiply(light, cv2.merge([self.cover()] * 3))).reshape(light.shape)
 
+    def light_in_steps(self) -> np.ndarray:
+        """The same, ``[H, W, 3]`` uint16, whose whole range is [0, 1]."""
+        light = cv2.LUT(np.ascontiguousarray(self.pixels), _steps_of_light())
+        if self.alpha is None:
+            return np.asarray(light)
+        return np.asarray(cv2.multiply(light, cv2.merge([self.alpha.astype(np.uint16)] * 3), scale=1 / 255))
+
     def cover(self) -> np.ndarray:
         """Alpha in [0, 1], ``[H, W]`` float32, of a layer that has one."""
         return np.multiply(self.alpha, np.float32(1 / 255), dtype=np.float32)
 
     def _each(self, change: Callable[[np.ndarray], np.ndarray]) -> _Layer:
         return _Layer(change(self.pixels), None if self.alpha is None else change(self.alpha))
+
+
+@lru_cache(maxsize=1)
+def _steps_of_light() -> np.ndarray:
+    """Of each code of 8 bits its linear light, ``[1, 256]`` uint16."""
+    return to_pixels(pixels_to_linear(np.arange(256, dtype=np.uint8).reshape(1, -1, 1))[0], np.uint16)[..., 0]
 
 
 @lru_cache(maxsize=16)

@@ -6,17 +6,16 @@ import math
 
 import torch
 
-from rrframe import Cues, Degradation, Dial, Draws, log_uniform, uniform
-from rrframe.imaging.composite import veiled
-from rrframe.imaging.layout import joined
-from rrframe_degradations.rain.falling import Camera, around, cover
+from rrframe import Dial, Draws, log_uniform, uniform
+from rrframe_degradations.rain.falling import Camera, cover
+from rrframe_degradations.veiling import Around, Veiling
 
 _LEAST = 0.5  # mm, melted: finer flakes cannot be told apart
 _LARGEST = 25.0  # mm
 _FARTHEST = 6.5  # metres
 
 
-class Flakes(Degradation):
+class Flakes(Veiling):
     """Falling flakes, drawn one by one to 6.5 m away, and the white veil of those beyond.
 
     Flakes of melted diameter D follow N(D) = N0 exp(-L D) with N0 = 3800 R^-0.87 per m3 and mm and L = 2.55 R^-0.48 per
@@ -29,8 +28,6 @@ class Flakes(Degradation):
     """
 
     category = "snow"
-    light = "linear"
-    cues = {"depth"}
     rate: Dial = uniform(0.2, 3.5, mild=0.0, low=0.0, high=20.0, unit="mm/h", about="of snow, as water")
     fluff: Dial = uniform(2.5, 4.5, mild=2.5, low=1.0, high=10.0, about="diameter of a flake over that of its water")
     exposure: Dial = log_uniform(0.001, 0.012, low=1e-5, high=1.0, unit="s", about="time that the shutter is open")
@@ -41,18 +38,10 @@ class Flakes(Degradation):
     aperture: Dial = uniform(1.0, 8.0, low=0.0, high=100.0, unit="mm", about="flakes near the lens are out of focus")
     sky: Dial = uniform(0.8, 1.2, low=0.0, high=10.0, about="the flakes' light, over that of the brightest quarter")
 
-    def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
-        each = [self._cover(draw.select([index]), cues.depth[[index]]) for index in range(len(images))]
-        beta = torch.tensor(
-            [_extinction(*each) for each in zip(draw.each("rate"), draw.each("fluff"), strict=True)],
-            device=images.device,
-        )
-        thickness = torch.addcmul(joined(each), beta.view(-1, 1, 1, 1), cues.depth)
-        _, bright = around(images)
-        white = draw.sky * (0.2 * bright + 0.8 * bright.mean(dim=1, keepdim=True))
-        return veiled(images, white, thickness)
+    def shining(self, draw: Draws, around: Around) -> torch.Tensor:
+        return draw.sky * (0.2 * around.bright + 0.8 * around.bright.mean(dim=1, keepdim=True))
 
-    def _cover(self, draw: Draws, depth: torch.Tensor) -> torch.Tensor:
+    def thickness(self, draw: Draws, depth: torch.Tensor) -> torch.Tensor:
         (values,) = (each.values for each in draw)
         rate, fluff, wind, bearing = (float(values[name]) for name in ("rate", "fluff", "wind", "bearing"))
         across, away = wind * math.cos(math.radians(bearing)), wind * math.sin(math.radians(bearing))
@@ -61,13 +50,14 @@ class Flakes(Degradation):
             melted = _LEAST - torch.log1p(-chance[0]) / _slope(rate)
             speed = 0.8 + 0.4 * chance[1]
             swirl = (chance[1:] - 0.5) * 0.8
-            velocity = torch.stack([across + swirl[0], speed, away + swirl[1]], dim=1)
+            velocity = torch.stack([across + swirl[0], speed, away + swirl[1]]).T
             return (fluff * melted).clamp(max=_LARGEST), velocity
 
         if rate <= 0:
             return torch.zeros_like(depth)
         camera = Camera(*(float(values[name]) for name in ("focal", "exposure", "aperture", "pitch")))
-        return cover(draw, depth, camera, _flakes_over(_LEAST, rate), _FARTHEST, flakes)
+        each = cover(draw, depth, camera, _flakes_over(_LEAST, rate), _FARTHEST, flakes)
+        return each.add_(depth, alpha=_extinction(rate, fluff))
 
 
 def _slope(rate: float) -> float:

@@ -14,11 +14,12 @@ from rrframe_degradations.rain import falling, laws
 from rrframe import Cues, Degradation, Draws, Key
 from rrframe.contracts.component import create
 from rrframe.imaging.colour import linear_to_encoded
-from rrframe.imaging.splat import strokes
+from rrframe.imaging.splat import Lean, strokes
 
 SOME = settings(max_examples=25, deadline=None)
 RAIN = {"emphasis": 1, "wind": 0, "pitch": 0, "focal": 1.2, "aperture": 0, "exposure": 0.008, "sky": 1}
 DEEP = 100.0
+LEANS = [Lean(), Lean(0.0, 4), Lean(0.4, 3), Lean(-1.0, 2)]
 
 
 def made(name: str, **params: object) -> Degradation:
@@ -182,7 +183,7 @@ def test_splashes_lie_on_what_faces_upwards() -> None:
     wall = torch.full((1, 1, height, width), 4.0)
     splash = made("rain/splash", rate=100, focal=1.2)
     draws = Draws([splash.draw(Key.of(3))])
-    on_ground, on_wall = (splash._cover(draws, depth)[0, 0] for depth in (ground, wall))
+    on_ground, on_wall = (splash.thickness(draws, depth)[0, 0] for depth in (ground, wall))
     assert float(on_wall.abs().max()) == 0
     assert float(on_ground[: height // 2 - 30].sum()) == 0
     assert float(on_ground[height // 2 :].sum()) > 1
@@ -243,11 +244,14 @@ def test_snow_covers_more_than_as_much_water_of_rain() -> None:
     y=st.floats(0.35, 0.65),
     length=st.floats(0, 0.15),
     angle=st.floats(0, 2 * math.pi),
+    lean=st.sampled_from(LEANS),
 )
-def test_a_stroke_has_its_mass(side: int, width: float, x: float, y: float, length: float, angle: float) -> None:
+def test_a_stroke_has_its_mass(
+    side: int, width: float, x: float, y: float, length: float, angle: float, lean: Lean
+) -> None:
     start = torch.tensor([[x * side, y * side]])
     end = start + length * side * torch.tensor([[math.cos(angle), math.sin(angle)]])
-    cover = strokes((side, side), start, end, torch.tensor([width]), torch.tensor([7.0]))
+    cover = strokes((side, side), start, end, torch.tensor([width]), torch.tensor([7.0]), lean=lean)
     assert float(cover.sum()) == pytest.approx(7.0, rel=0.02)
 
 
@@ -269,8 +273,8 @@ def test_strokes_lie_where_they_are_drawn_at_every_width() -> None:
 
 
 @SOME
-@given(seed=st.integers(0, 999), tall=st.booleans())
-def test_covers_of_strokes_add_up(seed: int, tall: bool) -> None:
+@given(seed=st.integers(0, 999), tall=st.booleans(), lean=st.sampled_from(LEANS))
+def test_covers_of_strokes_add_up(seed: int, tall: bool, lean: Lean) -> None:
     """Together, strokes of all widths, lengths and directions leave what each leaves alone, drawn only where it is."""
     size = (300, 90) if tall else (90, 300)
     chance = torch.rand(8, 6, generator=torch.Generator().manual_seed(seed))
@@ -279,10 +283,29 @@ def test_covers_of_strokes_add_up(seed: int, tall: bool) -> None:
     width, mass = 0.3 + 12 * chance[:, 4].square(), 5 * chance[:, 5]
     depth = torch.rand(size, generator=torch.Generator().manual_seed(seed)) * 4
     distance = torch.linspace(0.5, 3.5, 8)
-    together = strokes(size, start, end, width, mass, distance, depth)
+    together = strokes(size, start, end, width, mass, distance, depth, lean)
     alone = [
-        strokes(size, *each, depth)
+        strokes(size, *each, depth, lean)
         for each in zip(*(x.split(1) for x in (start, end, width, mass, distance)), strict=True)
     ]
     assert together.shape == (1, 1, *size)
     assert (together - sum(alone)).abs().max() < 1e-4
+
+
+def test_strokes_that_go_one_way_are_summed_along_it_and_others_are_not() -> None:
+    chance = torch.rand(400, 4, generator=torch.Generator().manual_seed(1))
+    start = chance[:, :2] * 300
+    way = torch.stack([12 + 2 * chance[:, 2], 38 + 4 * chance[:, 3]], dim=1)
+    width, mass = 0.5 + chance[:, 2], 5 * chance[:, 3]
+    lean = Lean.along(start, start + way, width)
+    assert lean == Lean(pytest.approx(13 / 40, abs=0.02), 4)
+    straight, leaning = (strokes((300, 300), start, start + way, width, mass, lean=each)[0, 0] for each in (None, lean))
+    assert float(leaning.sum()) == pytest.approx(float(straight.sum()), rel=0.01)
+    assert float((leaning - straight).abs().mean()) < 0.5 * float(straight.mean())  # a little softer
+    rows, columns = torch.meshgrid(torch.arange(300.0), torch.arange(300.0), indexing="ij")
+    for places in (rows, columns):
+        middle, other = (float((cover * places).sum() / cover.sum()) for cover in (straight, leaning))
+        assert other == pytest.approx(middle, abs=0.3)
+    turns = 2 * math.pi * chance[:, 2]
+    anyhow = start + 30 * torch.stack([turns.cos(), turns.sin()], dim=1)
+    assert Lean.along(start, anyhow, width) == Lean.along(start, start + way / 20, width) == Lean()

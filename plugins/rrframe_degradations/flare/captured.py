@@ -35,6 +35,7 @@ class Layers(Lit, Library):
     Cannot: ghosts that lie right for their place in the picture, since a layer's stay where they are in the layer.
     """
 
+    eight_bit = False
     layers = "flare"
     blend: Literal["add", "screen"] = "add"
     strength: Dial = uniform(0.4, 2.0, mild=0.0, low=0.0, high=20.0, power=1.5, about="the layer's light is multiplied")

@@ -9,13 +9,11 @@ from dataclasses import dataclass
 import torch
 
 from rrframe import Draws
-from rrframe.imaging.resample import resize
-from rrframe.imaging.splat import strokes
+from rrframe.imaging.splat import Lean, strokes
 
 _NEAREST = 0.4  # metres: nothing falls nearer to the lens
 _MARGIN = 0.1  # of the shorter side, around the image: strokes that begin outside reach in
 WHOLE = 256  # pixels: in a smaller picture one drop stands for several that could not be told apart
-_LOOKED_AT = 256  # pixels along the shorter side: enough for means over sixteenths of a picture
 _SHARP_AT = 8.0  # metres: where the lens is focused
 
 
@@ -43,6 +41,7 @@ def cover(
     density: float,
     farthest: float,
     particles: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]],
+    emphasis: float = 1.0,
 ) -> torch.Tensor:
     """How much of each pixel of one image falling particles cover, time-averaged: -log of what shines through.
 
@@ -57,6 +56,7 @@ def cover(
         farthest: Metres to which they are drawn one by one; beyond, they are a veil.
         particles: From values uniform in [0, 1), ``[3, N]``, to their diameters in mm, ``[N]``, and their velocities in
             metres a second, ``[N, 3]``: to the right, down and away.
+        emphasis: How many times as much they cover.
 
     Returns:
         ``[1, 1, H, W]``; above 1 where particles lie on each other.
@@ -70,31 +70,29 @@ def cover(
     count = int(density * volume * share + float(draw.rng.uniform(depth.new_empty((1, 0, 1, 1)), channels=1)))
     chance = draw.rng.uniform(depth.new_empty((1, 0, count, 1)), channels=6)[0, :, :, 0]
     z = (_NEAREST**3 + chance[0] * (farthest**3 - _NEAREST**3)) ** (1 / 3)
-    middle = torch.stack([(chance[1] - 0.5) * across * z / focal, (chance[2] - 0.5) * down * z / focal, z], dim=1)
+    middle = torch.stack([(chance[1] - 0.5) * across * z / focal, (chance[2] - 0.5) * down * z / focal, z]).T
     diameter, velocity = particles(chance[3:])
     moved = _pitched(velocity, camera.pitch) * (camera.exposure / 2)
     ends = [_projected(place, focal, size) for place in (middle - moved, middle + moved)]
     wide = diameter * 1e-3 * focal / z
     blur = camera.aperture * 1e-3 * focal * (1 / z - 1 / _SHARP_AT).abs()
-    scene = depth[0, 0] if bool(depth.amin() < farthest) else None
-    return strokes(size, *ends, torch.hypot(wide, blur), math.pi / 4 / share * wide * wide, z, scene)
-
-
-def around(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The mean light of each image, and that of its brightest quarter, ``[B, 3, 1, 1]`` each, as the images are."""
-    step = max(min(images.shape[-2:]) // _LOOKED_AT, 1)
-    thumbs = resize(images[..., ::step, ::step], 16, 16).flatten(2)
-    mean = thumbs.mean(dim=2)[..., None, None]
-    order = thumbs.sum(dim=1).argsort(dim=1, descending=True, stable=True)[:, None, :64]
-    return mean, thumbs.gather(2, order.expand(-1, 3, -1)).mean(dim=2)[..., None, None]
+    scene = depth[0, 0] if _least(depth) < farthest else None
+    seen = torch.hypot(wide, blur)
+    return strokes(size, *ends, seen, math.pi / 4 * emphasis / share * wide * wide, z, scene, Lean.along(*ends, seen))
 
 
 def _pitched(velocity: torch.Tensor, degrees: float) -> torch.Tensor:
     cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     right, down, away = velocity.unbind(1)
-    return torch.stack([right, down * cosine + away * sine, away * cosine - down * sine], dim=1)
+    return torch.stack([right, down * cosine + away * sine, away * cosine - down * sine]).T
 
 
 def _projected(place: torch.Tensor, focal: float, size: tuple[int, int]) -> torch.Tensor:
-    centre = place.new_tensor([(size[1] - 1) / 2, (size[0] - 1) / 2])
-    return place[:, :2] * (focal / place[:, 2:].clamp(min=_NEAREST / 4)) + centre
+    right, down, away = place.unbind(1)
+    scale = focal / away.clamp(min=_NEAREST / 4)
+    # Laid out by coordinates: whoever takes one of them finds it in one piece.
+    return torch.stack([right * scale + (size[1] - 1) / 2, down * scale + (size[0] - 1) / 2]).T
+
+
+def _least(depth: torch.Tensor) -> float:
+    return float(depth.numpy().min() if depth.device.type == "cpu" else depth.min())  # torch takes 20 times as long

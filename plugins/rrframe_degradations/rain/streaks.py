@@ -6,18 +6,17 @@ import math
 
 import torch
 
-from rrframe import Cues, Degradation, Dial, Draws, log_uniform, uniform
-from rrframe.imaging.composite import veiled
-from rrframe.imaging.layout import joined
-from rrframe_degradations.rain.falling import Camera, around, cover
+from rrframe import Dial, Draws, log_uniform, uniform
+from rrframe_degradations.rain.falling import Camera, cover
 from rrframe_degradations.rain.laws import diameters, drops_over, fall_speed
+from rrframe_degradations.veiling import Around, Veiling
 
 _LEAST = 1.0  # mm: finer drops cannot be told apart
 _FARTHEST = 4.0  # metres
 _GUSTS = 0.07  # of the fall speed
 
 
-class Streaks(Degradation):
+class Streaks(Veiling):
     """Falling drops, drawn one by one to 4 m away while the shutter is open.
 
     Their sizes follow N(D) = 8000 exp(-L D), L = 4.1 R^-0.21 per mm, and they fall at 9.65 - 10.3 exp(-0.6 D) m/s: over
@@ -32,8 +31,6 @@ class Streaks(Degradation):
     """
 
     category = "rain"
-    light = "linear"
-    cues = {"depth"}
     rate: Dial = uniform(2.0, 200.0, mild=0.0, low=0.0, high=400.0, power=1.5, unit="mm/h", about="of rain")
     emphasis: Dial = uniform(1.0, 4.0, mild=1.0, low=0.0, high=20.0, about="how much more drops cover than by the law")
     exposure: Dial = log_uniform(0.005, 0.025, low=1e-5, high=1.0, unit="s", about="time that the shutter is open")
@@ -44,13 +41,10 @@ class Streaks(Degradation):
     aperture: Dial = uniform(1.0, 6.0, low=0.0, high=100.0, unit="mm", about="drops near the lens are out of focus")
     sky: Dial = uniform(0.9, 1.5, low=0.0, high=10.0, about="the light refracted, over that of the brightest quarter")
 
-    def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
-        each = [self._cover(draw.select([index]), cues.depth[[index]]) for index in range(len(images))]
-        mean, bright = around(images)
-        drops = 0.94 * draw.sky * bright + 0.06 * mean
-        return veiled(images, drops, draw.emphasis * joined(each))
+    def shining(self, draw: Draws, around: Around) -> torch.Tensor:
+        return 0.94 * draw.sky * around.bright + 0.06 * around.mean
 
-    def _cover(self, draw: Draws, depth: torch.Tensor) -> torch.Tensor:
+    def thickness(self, draw: Draws, depth: torch.Tensor) -> torch.Tensor:
         (values,) = (each.values for each in draw)
         rate, wind, bearing = (float(values[name]) for name in ("rate", "wind", "bearing"))
         across, away = wind * math.cos(math.radians(bearing)), wind * math.sin(math.radians(bearing))
@@ -59,9 +53,9 @@ class Streaks(Degradation):
             diameter = diameters(chance[0], rate, _LEAST)
             speed = fall_speed(diameter)
             gust = (chance[1:] - 0.5) * (math.sqrt(12) * _GUSTS) * speed
-            return diameter, torch.stack([across + gust[0], speed, away + gust[1]], dim=1)
+            return diameter, torch.stack([across + gust[0], speed, away + gust[1]]).T
 
         if rate <= 0:
             return torch.zeros_like(depth)
         camera = Camera(*(float(values[name]) for name in ("focal", "exposure", "aperture", "pitch")))
-        return cover(draw, depth, camera, drops_over(_LEAST, rate), _FARTHEST, drops)
+        return cover(draw, depth, camera, drops_over(_LEAST, rate), _FARTHEST, drops, float(values["emphasis"]))
