@@ -345,7 +345,7 @@ def test_a_good_degradation_passes_all_that_applies() -> None:
     outcomes = outcomes_of(Veil, effort=Effort())
     assert {name: outcome.reason for name, outcome in outcomes.items() if outcome.status != "passed"} == {
         "is-announced": "no plugin announces it",
-        "eight-bits-agree-with-floats": "it does not say eight_bit",
+        "eight-bits-agree-with-floats": "it has no other way for pictures of eight bits",
     }
 
 

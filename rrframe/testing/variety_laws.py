@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 
 from rrframe.contracts.chain import Chain
 from rrframe.contracts.cue import Cues
@@ -22,6 +22,7 @@ from rrframe.testing.subjects import Subject
 from rrframe.testing.watching import generators_made
 
 _PICTURE = Picture(384, 384)  # lengths scale with the image, and come to a pixel only in a large one
+_CLIPPED = Picture(384, 384, pattern="extreme")  # for dials of what is black or white only
 _SEEDS = range(4)
 _MANY_SEEDS = range(32)  # for dials that only some draws take: the first that does ends the search
 _SEVERITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -62,7 +63,8 @@ def every_dial_matters(subject: Subject) -> None:
     if all(len(set(some)) == 1 for some in values.values()):
         raise NotApplicable("no dial varies")
     for name, some in values.items():
-        if len(set(some)) > 1 and not any(_matters(subject, name, some, seed) for seed in _MANY_SEEDS):
+        tries = product(_MANY_SEEDS, (_PICTURE, _CLIPPED))
+        if len(set(some)) > 1 and not any(_matters(subject, name, some, picture, seed) for seed, picture in tries):
             told = ", ".join(f"{value:.4g}" if isinstance(value, float) else str(value) for value in some)
             raise Broken(f"{name} changes nothing, be it {told}", Degrading(_PICTURE))
 
@@ -73,8 +75,8 @@ def _values_of(law: Law) -> list[Value]:
     return [first, last, *(law.sample(random.Random(number)) for number in range(3))]
 
 
-def _matters(subject: Subject, dial: str, values: Iterable[Value], seed: int) -> bool:
-    examples = [Degrading(_PICTURE, None, seed, ((dial, value),)) for value in values]
+def _matters(subject: Subject, dial: str, values: Iterable[Value], picture: Picture, seed: int) -> bool:
+    examples = [Degrading(picture, None, seed, ((dial, value),)) for value in values]
     return not _all_alike(digest([call.run() for call in example.calls(subject)]) for example in examples)
 
 

@@ -13,7 +13,7 @@ def test_very_high_fog_is_uniform_haze() -> None:
     image, cues = torch.rand(3, 24, 32), Cues({"depth": torch.full((1, 1, 24, 32), 30.0)})
     settings = {"density": 0.05, "airlight": 0.8, "view": 1.0}
     fog = load("haze/ground-fog", height=1e6, **settings)(image, cues=cues)
-    haze = load("haze/scattering", beta=0.05, airlight=0.8)(image, cues=cues)
+    haze = load("haze/scattering", beta=0.05, airlight=0.8, airlight_of="white")(image, cues=cues)
     torch.testing.assert_close(fog, haze, atol=1e-3, rtol=0)
 
 
