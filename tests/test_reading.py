@@ -22,7 +22,7 @@ from icc import black_ink_profile, grey_profile, rgb_profile
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from rrframe import RRFrameError
-from rrframe.imaging.reading import extensions, measure, read_photograph, refuse_cut
+from rrframe.imaging.reading import extensions, measure, read_photograph
 
 ORIENTATION = 274
 # Adobe RGB (1998), its matrix to XYZ adapted to D50, from the specification, section 4.3.5.
@@ -661,12 +661,12 @@ def test_every_cut_of_a_file_is_noticed(good, write):
 
 def test_a_cut_png_is_told_without_decoding_it(write):
     whole = GOOD[1]
-    refuse_cut(write(whole))
-    refuse_cut(write(whole + b"something behind it"))
-    refuse_cut(write(GOOD[0][:500]))  # which only decoding tells
+    measure(write(whole), whole=True)
+    measure(write(whole + b"something behind it"), whole=True)
+    measure(write(GOOD[0][:-40]), whole=True)  # which only decoding tells
     for end in range(60, len(whole) - 12, 41):
         with pytest.raises(RRFrameError, match="is truncated"):
-            refuse_cut(write(whole[:end]))
+            measure(write(whole[:end]), whole=True)
 
 
 def test_warnings_are_as_before_after_threads_read_together(write, photo):

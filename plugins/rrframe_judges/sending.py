@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import random
@@ -184,10 +185,8 @@ def _seconds(retry_after: str | None) -> float:
     """The header of that name: seconds, or a date."""
     if not retry_after:
         return 0.0
-    try:
+    with contextlib.suppress(ValueError):
         return max(0.0, float(retry_after))
-    except ValueError:
-        pass
     try:
         until = parsedate_to_datetime(retry_after)
     except ValueError:

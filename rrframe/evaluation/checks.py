@@ -12,7 +12,7 @@ from rrframe.evaluation.results import Problem
 from rrframe.evaluation.scoring import Scorer
 from rrframe.evaluation.subjects import Reader, Subjects
 from rrframe.imaging.layout import to_batch
-from rrframe.imaging.reading import measure, refuse_cut
+from rrframe.imaging.reading import measure
 from rrframe.recipe.evaluation import EvaluationRecipe
 
 FATAL = frozenset({"restorer", "measure"})
@@ -106,8 +106,7 @@ def _input_problems(subjects: Subjects) -> Iterator[Problem]:
             if path is None:
                 continue
             try:
-                height, width, _ = measure(path)
-                refuse_cut(path)
+                height, width, _ = measure(path, whole=True)
                 sizes[side] = f"{width} x {height}"
             except RRFrameError as error:
                 said = f"{path}: {error.message.removeprefix(path.name + ' ')}"
@@ -124,8 +123,7 @@ def _output_problems(recipe: EvaluationRecipe, subjects: Subjects, candidate: Ca
             continue
         where = {"restorer": candidate.name, "image": subject.name, "path": str(output)}
         try:
-            own = measure(output)[:2]
-            refuse_cut(output)
+            own = measure(output, whole=True)[:2]
         except RRFrameError as error:
             said = f"{output}: {error.message.removeprefix(output.name + ' ')}"
             yield Problem(kind="unreadable", message=said, **where)

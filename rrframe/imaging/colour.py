@@ -83,11 +83,11 @@ def linear_to_pixels(image: torch.Tensor) -> np.ndarray:
     return np.asarray(cv2.LUT(codes, _encoding_table())).reshape(values.shape)
 
 
-# From codes straight to linear light leads a table, and back, at a quarter of the time.
-
-
 def from_pixels(pixels: np.ndarray, light: str) -> torch.Tensor:
-    """``[H, W, 3]`` uint8 or uint16, encoded, as ``[1, 3, H, W]`` float32 in [0, 1], ``"linear"`` or ``"encoded"``."""
+    """``[H, W, 3]`` uint8 or uint16, encoded, as ``[1, 3, H, W]`` float32 in [0, 1], ``"linear"`` or ``"encoded"``.
+
+    A table leads straight from codes to linear light, at a quarter of the time of encoded values between.
+    """
     return pixels_to_linear(pixels) if light == "linear" else to_batch(pixels)
 
 

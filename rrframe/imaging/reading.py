@@ -112,14 +112,21 @@ def read_layers(
         return _layers(_bytes_of(path), max_pixels, keeps_profile)
 
 
-def measure(path: str | os.PathLike[str]) -> tuple[int, int, str]:
+def measure(path: str | os.PathLike[str], *, whole: bool = False) -> tuple[int, int, str]:
     """The height and width of the picture at ``path``, upright, and Pillow's name of its format, by its header.
 
+    Args:
+        path: The file.
+        whole: Refuse a PNG that ends inside one of its chunks too, as one does whose writer was stopped. Nothing is
+            decoded for it.
+
     Raises:
-        RRFrameError: It cannot be read.
+        RRFrameError: It cannot be read, or is cut off so.
     """
     with _failures_told(path):
         data = _bytes_of(path)
+        if whole:
+            _refuse_cut_png(data)
         with _quiet:
             header = _open(data)
             sideways = header.format != "TIFF" and _may_lie(header, data) and _orientation(header, []) >= 5
@@ -127,20 +134,14 @@ def measure(path: str | os.PathLike[str]) -> tuple[int, int, str]:
     return (width, height, header.format or "") if sideways else (height, width, header.format or "")
 
 
-def refuse_cut(path: str | os.PathLike[str]) -> None:
-    """Nothing, unless the file at ``path`` is a PNG that ends inside one of its chunks, as one does whose writer was
-    stopped. Nothing is decoded for it.
-
-    Raises:
-        RRFrameError: It is, or it cannot be read.
-    """
-    with _failures_told(path):
-        data = _bytes_of(path)
-        place = len(_PNG)
-        while data.startswith(_PNG) and place < len(data) and data[place + 4 : place + 8] != b"IEND":
-            place += _PNG_AROUND + int.from_bytes(data[place : place + 4])
-        if data.startswith(_PNG) and place > len(data):
-            raise RRFrameError(_TRUNCATED)
+def _refuse_cut_png(data: bytes) -> None:
+    if not data.startswith(_PNG):
+        return
+    place = len(_PNG)
+    while place < len(data) and data[place + 4 : place + 8] != b"IEND":
+        place += _PNG_AROUND + int.from_bytes(data[place : place + 4])
+    if place > len(data):
+        raise RRFrameError(_TRUNCATED)
 
 
 @contextmanager
