@@ -236,7 +236,7 @@ def test_resizing(batch: torch.Tensor, height: int, width: int, method: resample
     assert apart(resample.resize(batch, height, width, method), there) < CLOSE
 
 
-@proves("resample.halved", "resample.doubled")
+@proves("resample.halved", "resample.grown")
 @ON_EACH
 @SOME
 @given(batch=images(greatest_batch=2))
@@ -245,7 +245,7 @@ def test_halving_and_doubling(batch: torch.Tensor, device: str) -> None:
     there = F.avg_pool2d(batch.to(device), 2, ceil_mode=True, count_include_pad=False)
     assert apart(half, there) < CLOSE
     whole = F.interpolate(there, scale_factor=2, mode="bilinear")[..., : batch.shape[2], : batch.shape[3]]
-    assert apart(resample.doubled(half, *batch.shape[-2:]), whole) < CLOSE
+    assert apart(resample.grown(half, *batch.shape[-2:]), whole) < CLOSE
 
 
 @proves("noise.by_rows")
@@ -259,17 +259,19 @@ def test_a_few_rows_at_a_time(batch: torch.Tensor, rows: int, device: str) -> No
     assert apart(batch * batch, found) == 0
 
 
-@proves("splat._upright")
 @ON_EACH
 @SOME
 @given(
-    rows=st.integers(1, 60), columns=st.integers(1, 60), slope=st.floats(-1.5, 1.5), step=st.integers(1, 4), seed=SEEDS
+    rows=st.integers(1, 60), columns=st.integers(1, 60), slope=st.floats(-1.5, 1.5), step=st.integers(1, 8), seed=SEEDS
 )
 def test_setting_sums_upright(rows: int, columns: int, slope: float, step: int, seed: int, device: str) -> None:
-    """Places are rounded differently: what lies between two sums is a thousandth off."""
-    lean, size = splat.Lean(slope, step), (rows, columns)
-    sums, settings_ = made(lean.leaning(size), seed).sigmoid(), (size, slope, lean._left(rows), step)
-    assert apart(splat._upright_opencv(sums, *settings_), splat._upright_torch(sums.to(device), *settings_)) < 1e-3
+    """They are found where the lean says that they lie."""
+    lean = splat.Lean(slope, step)
+    sums = made(lean.leaning((rows, columns)), seed).sigmoid()
+    down, across = torch.meshgrid(torch.arange(rows).float(), torch.arange(columns).float(), indexing="ij")
+    x, y = across - slope * down + lean._left(rows), (down + 0.5) / step - 0.5
+    expected = warp.remap(sums[None, None], x[None, None], y[None, None], "replicate")[0, 0]
+    assert apart(expected, lean.upright(sums.to(device), (rows, columns))) < 1e-3  # places are rounded differently
 
 
 @proves("clips.looked_up")

@@ -112,4 +112,4 @@ def test_halving_and_doubling_keep_means_and_agree_with_a_gpus_path(size) -> Non
     pooled = torch.nn.functional.avg_pool2d(images, 2, ceil_mode=True, count_include_pad=False)
     torch.testing.assert_close(small, pooled)
     grown = torch.nn.functional.interpolate(pooled, scale_factor=2, mode="bilinear", align_corners=False)
-    torch.testing.assert_close(resample.doubled(small, *size), grown[..., : size[0], : size[1]], atol=1e-5, rtol=0)
+    torch.testing.assert_close(resample.grown(small, *size), grown[..., : size[0], : size[1]], atol=1e-5, rtol=0)

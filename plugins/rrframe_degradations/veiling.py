@@ -15,7 +15,7 @@ from rrframe.imaging.laid import veiled_pixels
 from rrframe.imaging.layout import joined
 from rrframe.imaging.resample import resize
 
-_LOOKED_AT = 256  # pixels along the shorter side: enough for means over sixteenths of a picture
+_LOOKED_AT = 128  # pixels along the shorter side: enough for means over sixteenths of a picture
 
 
 @dataclass(frozen=True)

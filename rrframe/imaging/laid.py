@@ -20,10 +20,11 @@ from rrframe.imaging.layout import hwc_view
 _FINEST = (1 << 16) - 1  # amounts are first told apart in so many steps
 _LEVELS = 256
 _LEAST = 1e-6  # of amounts that any code can tell
-_NODES = 1025  # between which the change is taken as even
+_NODES = 257  # between which the change is taken as even
 _MOST = 16.0  # of thickness: nothing is seen through
 _IN_CACHE = 1 << 16  # pixels worked on at a time
 _FEW = 1 / 16  # of the pixels: it is not worth a table
+_ROWS = 128  # that tell how many
 
 Law = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """From light ``[1, 1, K]`` and amounts ``[1, N, 1]``, float32, the light seen, ``[3, N, K]`` or, where it is the same
@@ -43,18 +44,14 @@ def veiled_pixels(pixels: np.ndarray, light: torch.Tensor, thickness: torch.Tens
         The same, encoded; ``pixels`` themselves where nothing is in front of any.
     """
     thick = hwc_view(thickness[0])[..., 0]
-    rows = thick.max(axis=1)
-    first, last = _ends(rows)
-    if first == last:
+    most = min(float(thick.max()), _MOST)
+    if most <= 0:
         return pixels
-    part, thick = pixels[first:last], thick[first:last]
-    if cv2.countNonZero(thick) < _FEW * pixels[..., 0].size:
-        seen = _veiled_one_by_one(part.reshape(-1, 3), light, thick.reshape(-1)).reshape(part.shape)
-        return np.concatenate([pixels[:first], seen, pixels[last:]])
-    most, shining = min(float(rows.max()), _MOST), light.reshape(3, 1, 1).numpy()
+    if _covered(thick) < _FEW:
+        return _veiled_one_by_one(pixels, light, thick)
+    shining = light.reshape(3, 1, 1).numpy()
     amounts = np.asarray(cv2.addWeighted(thick, _FINEST / most, thick, 0.0, 0.0, dtype=cv2.CV_16U))
-    seen = _seen(part, amounts, most, lambda behind, thick: shining + (behind - shining) * np.exp(-thick))
-    return seen if len(seen) == len(pixels) else np.concatenate([pixels[:first], seen, pixels[last:]])
+    return _seen(pixels, amounts, most, lambda behind, thick: shining + (behind - shining) * np.exp(-thick))
 
 
 def screened_pixels(pixels: np.ndarray, layer: np.ndarray, strength: float) -> np.ndarray:
@@ -73,20 +70,20 @@ def added_pixels(pixels: np.ndarray, layer: np.ndarray, strength: float) -> np.n
     return _seen(pixels, layer, strength, lambda behind, lit: behind + lit)
 
 
-def _ends(values: np.ndarray) -> tuple[int, int]:
-    """Where the first of ``values`` above 0 is, and the place after the last."""
-    places = np.flatnonzero(values > 0)
-    return (int(places[0]), int(places[-1]) + 1) if len(places) else (0, 0)
+def _covered(thick: np.ndarray) -> float:
+    """About what share of the pixels something is in front of, by some of the rows."""
+    rows = thick[:: max(len(thick) // _ROWS, 1)]
+    return cv2.countNonZero(rows) / rows.size
 
 
 def _veiled_one_by_one(pixels: np.ndarray, light: torch.Tensor, thick: np.ndarray) -> np.ndarray:
-    """``pixels`` ``[N, 3]``, those that something is in front of by way of floats."""
+    """``pixels``, those that something is in front of by way of floats."""
     places = np.flatnonzero(thick > 0)  # of bits, which is the quick way
     over = torch.from_numpy(thick.take(places)).view(1, 1, 1, -1)
-    behind = pixels_to_linear(pixels.take(places, axis=0)[None])
-    done = pixels.copy()
+    done = pixels.reshape(-1, 3).copy()
+    behind = pixels_to_linear(done.take(places, axis=0)[None])
     done[places] = linear_to_pixels(veiled(behind, light, over)[0])[0]
-    return done
+    return done.reshape(pixels.shape)
 
 
 def _seen(pixels: np.ndarray, steps: np.ndarray, most: float, law: Law) -> np.ndarray:
@@ -121,22 +118,25 @@ def _lit(law: Law, light: np.ndarray, amounts: np.ndarray) -> torch.Tensor:
 
 
 def _through(pixels: np.ndarray, levels: np.ndarray, tables: list[np.ndarray]) -> np.ndarray:
-    """``pixels`` looked up in the table of their channel, or in the only one, at the row of their level."""
-    height, width, channels = pixels.shape
+    """``pixels`` looked up in the table of their channel at the row of their level; or, where each channel has levels
+    of its own, in the only table.
+    """
     done = np.empty_like(pixels)
-    tables = [table.reshape(1, -1) for table in tables] * (channels // len(tables))
-    step = max(1, _IN_CACHE // width)
-    pair = np.empty((step, width, 2), np.uint8)  # a code and a level: a place in the table
-    planes = np.empty((channels, step, width), np.uint8)
-    for first in range(0, height, step):
-        strip, over = pixels[first : first + step], levels[first : first + step]
-        if not cv2.countNonZero(over.reshape(len(over), -1)):
-            done[first : first + step] = strip
-            continue
-        amounts = [*cv2.split(over)] * (channels if over.ndim == 2 else 1)
-        for code, amount, table, plane in zip(cv2.split(strip), amounts, tables, planes, strict=True):
-            part = pair[: len(strip)]
-            cv2.merge([code, amount], dst=part)
-            cv2.LUT(part.view("<u2")[..., 0], table, dst=plane[: len(strip)])
-        cv2.merge(list(planes[:, : len(strip)]), dst=done[first : first + step])
+    height = max(1, _IN_CACHE // pixels.shape[1])
+    for first in range(0, len(pixels), height):
+        rows = slice(first, first + height)
+        strip, over = pixels[rows], levels[rows].reshape(len(pixels[rows]), -1)
+        if not cv2.countNonZero(over):
+            done[rows] = strip
+        elif len(tables) == 1:
+            done[rows] = _looked_up(strip.reshape(over.shape), over, tables[0]).reshape(strip.shape)
+        else:
+            planes = zip(cv2.split(strip), tables, strict=True)
+            cv2.merge([_looked_up(plane, over, table) for plane, table in planes], dst=done[rows])
     return done
+
+
+def _looked_up(codes: np.ndarray, levels: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """Of each code and level, ``[h, w]`` uint8, what the ``table`` ``[levels, codes]`` has."""
+    pairs = cv2.merge([codes, levels]).view("<u2")[..., 0]  # each a place in the table
+    return np.asarray(cv2.LUT(pairs, table.reshape(1, -1)))

@@ -72,15 +72,17 @@ def halved(images: torch.Tensor) -> torch.Tensor:
     return from_hwc(done)
 
 
-def doubled(images: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """``halved`` images at their first ``height`` and ``width``, linear between the means."""
+def grown(images: torch.Tensor, height: int, width: int, down: int = 2, across: int = 2) -> torch.Tensor:
+    """``images`` that were ``halved``, or have so many times fewer rows and columns, at their first ``height`` and
+    ``width``: linear between the means.
+    """
     if images.device.type != "cpu":
-        whole = F.interpolate(images, scale_factor=2, mode="bilinear", align_corners=False)
+        whole = F.interpolate(images, scale_factor=(down, across), mode="bilinear", align_corners=False)
         return whole[..., :height, :width]
-    size = (2 * images.shape[3], 2 * images.shape[2])
+    size = (across * images.shape[3], down * images.shape[2])
     views = [hwc_view(image) for image in images]
-    grown = [np.asarray(cv2.resize(view, size, interpolation=cv2.INTER_LINEAR)) for view in views]
-    return from_hwc([each.reshape(size[1], size[0], -1)[:height, :width] for each in grown])
+    larger = [np.asarray(cv2.resize(view, size, interpolation=cv2.INTER_LINEAR)) for view in views]
+    return from_hwc([each.reshape(size[1], size[0], -1)[:height, :width] for each in larger])
 
 
 def resize_pixels(pixels: np.ndarray, height: int, width: int, method: Method = "area") -> np.ndarray:

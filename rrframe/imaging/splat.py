@@ -2,8 +2,8 @@
 for, and the resolutions are added up. Where most of them go one way, the rows of these lean with them and stand for
 several rows of the image each.
 
-One path for CPU and GPU, but for growing pictures and setting them upright. On a GPU sums are of whole numbers, since
-sums of floats would depend on an order that it does not keep.
+One path for CPU and GPU, but for growing pictures. On a GPU sums are of whole numbers, since sums of floats would
+depend on an order that it does not keep.
 """
 
 from __future__ import annotations
@@ -11,14 +11,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 
-from rrframe.imaging.layout import from_hwc, hwc_view
-from rrframe.imaging.resample import doubled
-from rrframe.imaging.warp import remap
+from rrframe.imaging.resample import grown
 
 _UNIT = 1 << 20  # of cover, where numbers are whole: 1e-6 fine, and up to 2,000
 _BLOCK = 1 << 14  # samples at a time: they stay in the cache
@@ -26,6 +22,7 @@ _COARSEST = 7
 _SIZES = [*range(1, 5), *(round(2 ** (half / 2)) for half in range(5, 32))]  # samples of strokes, as they are grouped
 _PLACES = 1 << 11  # that are told apart where strokes are sorted
 _STEEPEST = 1.5  # columns a row that rows lean by at most
+_STEPS = (4, 3, 2)  # rows of the image that a row of sums may stand for
 _MOST = 0.75  # of the strokes, whose like decides how the rows of sums lie
 
 
@@ -51,15 +48,17 @@ class Lean:
         slope = round(slope * 64) / 64  # whatever the order of summing
         if abs(slope) > _STEEPEST:
             return cls()
-        aside, down, wide = (across - slope * down).abs(), down.abs(), width.clamp(min=1.0)
-        for step in (4, 3, 2):
-            if float(((down >= 2 * step * wide) & (aside * step <= down)).float().mean()) >= _MOST:
+        aside, down = (across - slope * down).abs(), down.abs()
+        fits = down / torch.maximum(2 * width.clamp(min=1.0), aside)  # rows that one could stand for
+        for step in _STEPS:
+            if float((fits >= step).float().mean()) >= _MOST:
                 return cls(slope, step)
         return cls()
 
     def leaning(self, size: tuple[int, int]) -> tuple[int, int]:
         """The size of the sums for an image of ``size``."""
-        return math.ceil(size[0] / self.step), size[1] + math.ceil(abs(self.slope) * (size[0] - 1))
+        reach = 1 + math.floor(abs(self.slope) * (size[0] - 1)) if self.slope else 0
+        return math.ceil(size[0] / self.step), size[1] + reach
 
     def among(self, strokes: _Strokes, height: int) -> _Strokes:
         """``strokes`` of an image of that ``height`` as they lie among the sums."""
@@ -76,9 +75,9 @@ class Lean:
 
     def upright(self, sums: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
         """``sums`` ``[h, w]`` as the image of ``size`` shows them, linear between them."""
-        if self == Lean():
-            return sums
-        return _upright(sums, size, self.slope, self._left(size[0]), self.step)
+        if self.step > 1:
+            sums = grown(sums[None, None], size[0], sums.shape[1], self.step, 1)[0, 0]
+        return _pushed(sums, size[1], self._left(size[0]), self.slope) if self.slope else sums
 
     def back(self, x: torch.Tensor, y: torch.Tensor, height: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Where places among the sums lie in the image."""
@@ -130,9 +129,14 @@ def strokes(
     rasters = _rasters(lean.leaning(band), wide, levels)
     spare = max(raster.shape[1] for raster in rasters)  # for what has no share, and may lie anywhere
     cells = _empty(sum(raster.cells for raster in rasters) + spare, start.device)
+    # What a pixel of a coarse raster, or a row that stands for several, has is shared by all that it stands for.
+    every = replace(every, mass=every.mass * (-2 * levels).exp2() / lean.step)
     _sum_up(cells, rasters, every, levels, _Scene(depth[top:bottom], lean) if depth is not None else None)
-    cover = lean.upright(_added_up(cells, rasters, lean.step), band)[None, None]
-    return cover if bottom - top == size[0] else F.pad(cover, (0, 0, top, size[0] - bottom))
+    cover = lean.upright(_added_up(cells, rasters), band)
+    if band != size:
+        cover, part = torch.zeros(size, device=cover.device), cover
+        cover[top:bottom] = part
+    return cover[None, None]
 
 
 @dataclass(frozen=True)
@@ -253,17 +257,16 @@ def _rasters(size: tuple[int, int], wide: torch.Tensor, levels: torch.Tensor) ->
     return rasters
 
 
-def _added_up(cells: torch.Tensor, rasters: list[_Raster], step: int) -> torch.Tensor:
-    """The cover that all rasters show together, at the size of the first; a row of it stands for ``step``."""
+def _added_up(cells: torch.Tensor, rasters: list[_Raster]) -> torch.Tensor:
+    """The cover that all rasters show together, at the size of the first."""
     cover: torch.Tensor | None = None
     for raster in reversed(rasters):
-        grown, cover = cover, None if raster.empty else raster.inner(cells).to(torch.float32)
-        if grown is not None:
-            # Whatever is then cut off, the pixels stay where they are.
-            grown = doubled(grown[None, None], *raster.size)[0, 0]
-            cover = grown / 4 if cover is None else torch.add(cover, grown, alpha=1 / 4)
+        own = None if raster.empty else _covers(raster.inner(cells))
+        # Whatever is cut off when it grows, the pixels stay where they are.
+        coarse = None if cover is None else grown(cover[None, None], *raster.size)[0, 0]
+        cover = own if coarse is None else coarse if own is None else torch.add(own, coarse)
     assert cover is not None
-    return cover * (1 / (_unit(cells) * step))
+    return cover
 
 
 def _empty(count: int, device: torch.device) -> torch.Tensor:
@@ -276,24 +279,21 @@ def _unit(cells: torch.Tensor) -> int:
     return 1 if cells.is_floating_point() else _UNIT
 
 
-def _upright(sums: torch.Tensor, size: tuple[int, int], slope: float, left: float, step: int) -> torch.Tensor:
-    if sums.device.type == "cpu":
-        return _upright_opencv(sums, size, slope, left, step)
-    return _upright_torch(sums, size, slope, left, step)
+def _covers(cells: torch.Tensor) -> torch.Tensor:
+    """The cover in ``cells``."""
+    return cells if cells.is_floating_point() else cells.float().div_(_UNIT)
 
 
-def _upright_opencv(sums: torch.Tensor, size: tuple[int, int], slope: float, left: float, step: int) -> torch.Tensor:
-    matrix = np.array([[1.0, -slope, left], [0.0, 1 / step, 0.5 / step - 0.5]])
-    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    done = cv2.warpAffine(hwc_view(sums[None]), matrix, size[::-1], flags=how, borderMode=cv2.BORDER_REPLICATE)
-    return from_hwc([np.asarray(done).reshape(*size, 1)])[0, 0]
-
-
-def _upright_torch(sums: torch.Tensor, size: tuple[int, int], slope: float, left: float, step: int) -> torch.Tensor:
-    rows, columns = (torch.arange(side, dtype=torch.float32, device=sums.device) for side in size)
-    x = (columns - slope * rows[:, None] + left)[None, None]
-    y = ((rows[:, None] + 0.5) / step - 0.5).expand(size)[None, None]
-    return remap(sums[None, None], x, y, "replicate")[0, 0]
+def _pushed(rows: torch.Tensor, width: int, left: float, slope: float) -> torch.Tensor:
+    """``width`` columns of ``rows`` ``[H, W]``, of each row from its own place on: at ``left`` in the first, ``slope``
+    less in the next; linear between columns, of which there is one more to the right.
+    """
+    place = left - slope * torch.arange(len(rows), dtype=torch.float32, device=rows.device)
+    column = place.floor()
+    # Every run of columns as if it were a row, one beginning a column after the other: rows are then copied whole.
+    runs = rows.contiguous().as_strided((rows.numel() - width, width + 1), (1, 1))
+    cut = runs.index_select(0, torch.arange(len(rows), device=rows.device).mul_(rows.shape[1]).add_(column.int()))
+    return torch.lerp(cut[:, :width], cut[:, 1:], (place - column)[:, None])
 
 
 def _coarsest(size: tuple[int, int]) -> int:

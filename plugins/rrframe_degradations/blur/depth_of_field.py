@@ -11,7 +11,7 @@ from rrframe import Cues, Dial, Draw, Draws, choice, integers, uniform
 from rrframe.imaging import psf
 from rrframe.imaging.composite import masked, weighted
 from rrframe.imaging.filters import box, convolve
-from rrframe.imaging.resample import doubled, halved
+from rrframe.imaging.resample import grown, halved
 from rrframe_degradations.blur.defocus import aperture
 from rrframe_degradations.blur.optics import Lit, per_mille
 
@@ -80,7 +80,7 @@ class _Lens:
         """``[1, C, H, W]`` seen through the aperture, and faintly carried ``reach`` pixels to all sides."""
         if not self._halves:
             return self._seen(images, reach)
-        return doubled(self._seen(halved(images), -(-reach // 2)), *images.shape[-2:])
+        return grown(self._seen(halved(images), -(-reach // 2)), *images.shape[-2:])
 
     def _seen(self, images: torch.Tensor, reach: int) -> torch.Tensor:
         blurred = convolve(images, self._kernels)
