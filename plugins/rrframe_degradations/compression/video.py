@@ -11,10 +11,12 @@ import numpy as np
 from rrframe import Cues, Dial, Draws, FileDegradation, RRFrameError, choice, integers
 from rrframe.imaging.codec import CHROMA
 
-# Each in one thread: the cores go to worker processes. x265 is slower than x264 at any preset.
+# Each in one thread: the cores go to worker processes. x265 is slower than x264 at any preset: larger blocks than 16
+# pixels, and a choice among them by rate, would double its time again, and keep half a decibel.
+_X265 = "pools=none:frame-threads=1:log-level=none:ctu=16:rd=1"
 _ENCODERS = {
     "h264": ("libx264", {"preset": "veryfast"}),
-    "h265": ("libx265", {"preset": "ultrafast", "x265-params": "pools=none:frame-threads=1:log-level=none"}),
+    "h265": ("libx265", {"preset": "ultrafast", "x265-params": _X265}),
 }
 _LEAST_SIDE = 16  # what x265 takes
 
@@ -26,8 +28,8 @@ class Video(FileDegradation):
     long edges keep a staircase. Nearly all video has its chroma at 4:2:0; some recordings of screens have more.
 
     Source: ITU-T H.264 and H.265; rate factors 23 (x264's default) to 38 and 28 (x265's) to 42.
-    Cannot: what comes with motion: later frames, that drift and pump; encoders in hardware. Encoding needs PyAV with
-    libx264 and libx265.
+    Cannot: what comes with motion: later frames, that drift and pump; encoders in hardware; the blocks of H.265 above
+    16 pixels. Encoding needs PyAV with libx264 and libx265.
     """
 
     category = "compression"
