@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 from pydantic import Field
 
 from rrframe import Cues, Degradation, Dial, Draw, Draws, Key, RRFrameError, uniform
-from rrframe.imaging.colour import pixels_to_linear
+from rrframe.imaging.colour import light_of_codes, pixels_to_linear
 from rrframe.imaging.composite import screen, weighted
 from rrframe.imaging.laid import added_pixels, screened_pixels
 from rrframe.imaging.layout import from_hwc, hwc_view, joined, to_pixels
@@ -172,7 +172,7 @@ class _Layer:
 @lru_cache(maxsize=1)
 def _steps_of_light() -> np.ndarray:
     """Of each code of 8 bits its linear light, ``[1, 256]`` uint16."""
-    return to_pixels(pixels_to_linear(np.arange(256, dtype=np.uint8).reshape(1, -1, 1))[0], np.uint16)[..., 0]
+    return to_pixels(torch.from_numpy(light_of_codes())[None, None], np.uint16)[..., 0]
 
 
 @lru_cache(maxsize=16)

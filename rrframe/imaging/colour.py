@@ -67,9 +67,16 @@ def pixels_to_linear(pixels: np.ndarray) -> torch.Tensor:
 
     The same values as ``encoded_to_linear`` gives for ``to_batch``, looked up instead of computed.
     """
-    table = _table(pixels.dtype.str)
+    table = light_of_codes(pixels.dtype.name)
     linear = cv2.LUT(pixels, table) if pixels.dtype == np.uint8 else table[pixels]
     return torch.from_numpy(np.asarray(linear).reshape(pixels.shape)).unsqueeze(0).permute(0, 3, 1, 2)
+
+
+@lru_cache(maxsize=2)
+def light_of_codes(dtype: str = "uint8") -> np.ndarray:
+    """The linear light of every code of 8 or of 16 bits, ``[256]`` or ``[65536]`` float32; not to be written to."""
+    codes = np.arange(np.iinfo(dtype).max + 1, dtype=dtype).reshape(1, -1, 1)
+    return hwc_view(encoded_to_linear(to_batch(codes))[0]).reshape(-1)
 
 
 def linear_to_pixels(image: torch.Tensor) -> np.ndarray:
@@ -100,12 +107,6 @@ def into_pixels(image: torch.Tensor, light: str) -> np.ndarray:
 def _encoding_table() -> np.ndarray:
     codes = torch.arange(_CODES, dtype=torch.float32).div_(_CODES - 1).view(1, 1, 1, -1)
     return to_pixels(linear_to_encoded(codes)[0]).reshape(1, -1)
-
-
-@lru_cache(maxsize=2)
-def _table(dtype: str) -> np.ndarray:
-    codes = np.arange(np.iinfo(dtype).max + 1, dtype=dtype).reshape(1, -1, 1)
-    return hwc_view(encoded_to_linear(to_batch(codes))[0]).reshape(-1)
 
 
 def convert_light(images: torch.Tensor, come_in: str, go_out: str) -> torch.Tensor:

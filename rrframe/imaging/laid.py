@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import torch
 
-from rrframe.imaging.colour import linear_to_encoded, linear_to_pixels, pixels_to_linear
+from rrframe.imaging.colour import light_of_codes, linear_to_encoded, linear_to_pixels, pixels_to_linear
 from rrframe.imaging.composite import veiled
 from rrframe.imaging.layout import hwc_view
 
@@ -94,8 +94,7 @@ def _seen(pixels: np.ndarray, steps: np.ndarray, most: float, law: Law) -> np.nd
         return pixels
     nearest, amounts = _levels(law, most)
     levels = np.asarray(cv2.LUT(steps, nearest[None]))
-    codes = pixels_to_linear(np.arange(256, dtype=np.uint8).reshape(1, -1, 1)).numpy()[0]
-    tables = [linear_to_pixels(channel[None]) for channel in _lit(law, codes, amounts)]
+    tables = [linear_to_pixels(channel[None]) for channel in _lit(law, light_of_codes()[None, None], amounts)]
     return _through(np.ascontiguousarray(pixels), levels, tables)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from rrframe import Cues, Degradation, Dial, Draw, Draws, uniform
-from rrframe.imaging.colour import encoded_to_linear, linear_to_pixels
+from rrframe.imaging.colour import light_of_codes, linear_to_pixels
 from rrframe.imaging.filters import convolve
 from rrframe.imaging.layout import from_hwc
 from rrframe.imaging.noise import by_rows
@@ -46,8 +46,8 @@ def with_highlights(images: torch.Tensor, light: torch.Tensor) -> torch.Tensor:
 
 def lit_codes(light: torch.Tensor) -> torch.Tensor:
     """``[B, 256]`` float32: what ``with_highlights`` makes of each code of eight bits, given that ``light``."""
-    codes = torch.arange(256, device=light.device).div(255).expand(len(light), 1, 1, -1)
-    return with_highlights(encoded_to_linear(codes), light).flatten(1)
+    codes = torch.from_numpy(light_of_codes()).to(light.device).expand(len(light), 1, 1, -1)
+    return with_highlights(codes, light).flatten(1)
 
 
 def _lit(images: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
