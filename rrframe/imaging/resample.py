@@ -67,7 +67,8 @@ def halved(images: torch.Tensor) -> torch.Tensor:
         pixels = hwc_view(image)
         odd = [side % 2 for side in pixels.shape[:2]]
         even = cv2.copyMakeBorder(pixels, 0, odd[0], 0, odd[1], cv2.BORDER_REPLICATE) if any(odd) else pixels
-        half = cv2.resize(even, (even.shape[1] // 2, even.shape[0] // 2), interpolation=cv2.INTER_AREA)
+        # Halfway between pixels, linear is the mean; OpenCV takes half the time for it.
+        half = cv2.resize(even, (even.shape[1] // 2, even.shape[0] // 2), interpolation=cv2.INTER_LINEAR)
         done.append(np.asarray(half).reshape(half.shape[0], half.shape[1], pixels.shape[2]))
     return from_hwc(done)
 

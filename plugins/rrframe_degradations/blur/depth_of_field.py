@@ -16,7 +16,7 @@ from rrframe_degradations.blur.defocus import aperture
 from rrframe_degradations.blur.optics import Lit, per_mille
 
 _LAYERS = 8
-_WIDE = 6.0  # pixels of radius, from which on half the resolution serves
+_WIDE = 4.0  # pixels of radius, from which on half the resolution serves
 _UNDERLAY = 1e-3  # the weight of what a layer is taken to look like behind nearer ones
 
 
@@ -99,11 +99,11 @@ def _lay_over(behind: torch.Tensor, light: torch.Tensor, nearer: torch.Tensor, l
     weighted(behind, 1 - cover, blurred, cover / mask.clamp_(min=1e-7), out=behind)
 
 
-def _found(levels: torch.Tensor) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def _found(levels: torch.Tensor) -> list[list[np.ndarray]]:
     """The rows and the columns where there are ``levels`` ``[H, W]`` from 0 to 1, from 1 to 2 and so on."""
-    steps = levels.to("cpu", torch.uint8).numpy()
-    each = [steps == step for step in range(_LAYERS)]
-    return [step.any(axis=1) for step in each], [step.any(axis=0) for step in each]
+    bits = np.left_shift(1, levels.to("cpu", torch.uint8).numpy(), dtype=np.uint8)  # one for each layer
+    rows, columns = (np.bitwise_or.reduce(bits, axis=axis) for axis in (1, 0))
+    return [[lines >> layer & 1 == 1 for layer in range(_LAYERS)] for lines in (rows, columns)]
 
 
 def _window(rows: list[np.ndarray], columns: list[np.ndarray], layer: int, margin: int) -> tuple[slice, ...] | None:
