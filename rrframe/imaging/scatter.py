@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
+import torch.nn.functional as F
 from scipy.fft import next_fast_len
 
 
@@ -19,13 +22,43 @@ def scatter(images: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
     Returns:
         ``[B, C, H, W]``, with rounding errors around 0; a sum of 1 keeps the light that does not leave the picture.
     """
-    height, width = images.shape[-2:]
-    middle = [size // 2 for size in kernels.shape[-2:]]
-    # What reaches farther than the image is large falls outside of it.
-    rows, columns = min(middle[0], height - 1), min(middle[1], width - 1)
-    inner = kernels[..., middle[0] - rows : middle[0] + rows + 1, middle[1] - columns : middle[1] + columns + 1]
-    size = next_fast_len(height + rows, real=True), next_fast_len(width + columns, real=True)
-    product = torch.fft.rfft2(images, s=size) * torch.fft.rfft2(inner.to(images), s=size)
-    full: torch.Tensor = torch.fft.irfft2(product, s=size)
-    # Wrapped around is only what lies before the kernel's centre.
-    return full[..., rows : rows + height, columns : columns + width]
+    planes = (images != 0).any(dim=1).any(dim=0)
+    if not planes.any():
+        return images.new_zeros(*kernels.shape[:2], *images.shape[-2:])
+    # Sources are often few: what counts is how far they lie apart, not how large the image is.
+    down, across = (
+        _Line.of(planes.any(dim=other), size) for other, size in ((1, kernels.shape[-2]), (0, kernels.shape[-1]))
+    )
+    inner = F.pad(kernels.to(images), [*across.padding, *down.padding])
+    size = down.length, across.length
+    patch = images[..., down.first : down.last + 1, across.first : across.last + 1]
+    full: torch.Tensor = torch.fft.irfft2(torch.fft.rfft2(patch, s=size) * torch.fft.rfft2(inner, s=size), s=size)
+    return full[..., down.begin : down.begin + images.shape[-2], across.begin : across.begin + images.shape[-1]]
+
+
+@dataclass(frozen=True)
+class _Line:
+    """What a circular convolution of the lit pixels needs along rows, or along columns.
+
+    Args:
+        first: Where light begins.
+        last: Where it ends.
+        padding: What the kernel lacks before and after, below 0 where it reaches farther than the image.
+        length: Of the convolution: long enough for nothing to be wrapped around into the image.
+        begin: Where the image begins in it.
+    """
+
+    first: int
+    last: int
+    padding: tuple[int, int]
+    length: int
+    begin: int
+
+    @classmethod
+    def of(cls, lit: torch.Tensor, kernel: int) -> _Line:
+        """For a line of pixels, of which some are ``lit``, and a ``kernel`` that is so long."""
+        places = lit.nonzero()
+        first, last, side, reach = int(places[0]), int(places[-1]), len(lit), kernel // 2
+        before, after = max(min(last, reach), first), min(side - 1 - first, reach)
+        length = next_fast_len(max(last + after + 1, side + before - first), real=True)
+        return cls(first, last, (before - reach, after - reach), length, before - first)

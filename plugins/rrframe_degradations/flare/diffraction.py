@@ -93,13 +93,13 @@ def spread(
 
 
 def _transformed(amplitude: np.ndarray, diameter: float, phase: float) -> np.ndarray:
-    field = torch.from_numpy(amplitude)
+    field = amplitude
     if phase:
-        along = (torch.arange(GRID, dtype=torch.float32) - _MIDDLE) / (diameter / 2)
-        turned = phase * (along.square()[:, None] + along.square()[None, :])
-        field = torch.polar(field, turned)
+        along = np.exp(1j * phase * ((np.arange(GRID) - _MIDDLE) / (diameter / 2)) ** 2).astype(np.complex64)
+        field = amplitude * along[:, None] * along
     # Where the pupil lies makes no difference to the intensity, but for rounding.
-    return torch.fft.fftshift(torch.fft.fft2(field).abs().square()).numpy()
+    waves = torch.fft.fft2(torch.from_numpy(field)).numpy()
+    return np.fft.fftshift(np.square(waves.real) + np.square(waves.imag))
 
 
 def _scaled(values: np.ndarray, scale: float) -> np.ndarray:

@@ -12,6 +12,7 @@ import torch
 
 from rrframe import Dial, Draw, Draws, choice, integers, log_uniform, uniform
 from rrframe.imaging.filters import gaussian
+from rrframe.imaging.layout import joined
 from rrframe_degradations.flare.sources import Flare, groups
 
 
@@ -94,7 +95,7 @@ class Ghosts(Flare):
     def flare(self, sources: torch.Tensor, draw: Draws) -> torch.Tensor:
         shape = sources / sources.amax(dim=(2, 3), keepdim=True).clamp(min=1e-6)
         image = gaussian(shape.flip(2, 3), 0.7) * draw.turned
-        layers = torch.cat([self._chains(*each) for each in zip(sources.split(1), draw, strict=True)])
+        layers = joined([self._chains(*each) for each in zip(sources.split(1), draw, strict=True)])
         greenish = torch.tensor([0.45, 1.0, 0.8], device=sources.device).view(1, 3, 1, 1)
         return torch.addcmul(layers, image, greenish) * draw.strength
 
@@ -127,9 +128,11 @@ class _Aperture:
     edge: float
     away: tuple[float, float]
 
-    def seen(self, x: torch.Tensor, y: torch.Tensor, size: float, rim: float) -> torch.Tensor:
-        """The light at places ``x``, ``y`` from its middle, 1 there, for an aperture ``size`` times as large."""
-        radius = self.radius * size
+    def seen(self, x: torch.Tensor, y: torch.Tensor, sizes: torch.Tensor, rim: float) -> torch.Tensor:
+        """The light at places ``x``, ``y`` from its middle, 1 there, for apertures ``sizes`` times as large, ``[C, 1,
+        1]``: ``[C, h, w]``.
+        """
+        radii = self.radius * sizes
         distance = torch.hypot(x, y)
         outermost = distance
         if self.blades:
@@ -137,9 +140,9 @@ class _Aperture:
             sides = [x * math.cos(normal) + y * math.sin(normal) for normal in normals]
             flat = torch.stack(sides).amax(dim=0) / math.cos(math.pi / self.blades)
             outermost = torch.lerp(flat, distance, 0.3)  # blades are curved
-        barrel = torch.hypot(x - self.away[0], y - self.away[1]) - 0.15 * radius
-        inside = torch.sigmoid((radius - torch.maximum(outermost, barrel)) * (3 / self.edge))
-        return inside * (1 + rim * (outermost / radius).clamp(max=1.0).pow(6))
+        barrel = torch.hypot(x - self.away[0], y - self.away[1]) - 0.15 * radii
+        inside = torch.sigmoid((radii - torch.maximum(outermost, barrel)) * (3 / self.edge))
+        return inside * (1 + rim * (outermost / radii).clamp(max=1.0).pow(6)) if rim else inside
 
 
 def _add(layer: torch.Tensor, ghost: Ghost, place: tuple[float, float], aperture: _Aperture, share: float) -> None:
@@ -151,8 +154,7 @@ def _add(layer: torch.Tensor, ghost: Ghost, place: tuple[float, float], aperture
         return
     x = (torch.arange(left, right, device=layer.device) - place[0]).view(1, -1)
     y = (torch.arange(top, bottom, device=layer.device) - place[1]).view(-1, 1)
-    for channel, (strength, size) in enumerate(
-        zip(ghost.colour, (1 + ghost.fringe, 1.0, 1 - ghost.fringe), strict=True)
-    ):
-        light = aperture.seen(x, y, size, ghost.rim) * (ghost.light * share * strength)
-        layer[channel, top:bottom, left:right] += light
+    sizes, colour = torch.tensor([(1 + ghost.fringe, 1.0, 1 - ghost.fringe), ghost.colour], device=layer.device).view(
+        2, 3, 1, 1
+    )
+    layer[:, top:bottom, left:right] += aperture.seen(x, y, sizes, ghost.rim) * (ghost.light * share * colour)

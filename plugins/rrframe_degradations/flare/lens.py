@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field
 
-from rrframe import Cues, Dial, Draw, Draws, Key, uniform
+from rrframe import Dial, Draw, Draws, Key, uniform
 from rrframe_degradations.flare.ghosts import Ghosts
 from rrframe_degradations.flare.pupil import Pupil
-from rrframe_degradations.flare.sources import Flare, Lit, lit
+from rrframe_degradations.flare.sources import Computed, Flare, Shown
 from rrframe_degradations.flare.streak import Streak
 from rrframe_degradations.flare.veil import Veil
 
@@ -16,7 +18,7 @@ _PARTS: dict[str, Flare] = {"pupil": Pupil(), "veil": Veil(), "ghosts": Ghosts()
 _SHARED = ("x", "y", "lamp", "warmth", "blades", "angle")  # one lamp, one aperture
 
 
-class Lens(Lit):
+class Lens(Computed):
     """The flare of one lens: starburst, veil, and in some pictures ghosts and a streak, all from the same light.
 
     Light that the parts add is added up: I = J + sum of the parts, in linear light, clamped. The lamp and the aperture
@@ -27,6 +29,7 @@ class Lens(Lit):
     Cannot: what its parts cannot.
     """
 
+    most: ClassVar[float] = float(len(_PARTS))
     amount: Dial = uniform(0.25, 1.0, mild=0.0, low=0.0, high=1.0, about="severity of every part")
     ghosts: float = Field(0.6, ge=0, le=1, allow_inf_nan=False, description="chance of ghosts")
     streak: float = Field(0.25, ge=0, le=1, allow_inf_nan=False, description="chance of a streak")
@@ -47,10 +50,10 @@ class Lens(Lit):
             steps.append(drawn)
         return own.model_copy(update={"steps": tuple(steps)})
 
-    def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
-        done = lit(images, draw, cues.highlights)
+    def added(self, draw: Draws, shown: Shown) -> torch.Tensor:
+        done = shown.maps.new_zeros(len(draw), 3, *shown.maps.shape[-2:])
         for index, part in enumerate(_PARTS.values()):
-            draws = Draws([one.steps[index] for one in draw], images.device)
+            draws = Draws([one.steps[index] for one in draw], done.device)
             if any(draws.each("strength")):
-                done.add_(part.added(draws, cues))
-        return done.clamp_(0.0, 1.0)
+                done.add_(part.added(draws, shown))
+        return done

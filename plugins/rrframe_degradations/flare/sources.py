@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import cv2
+import numpy as np
 import torch
 import torch.nn.functional as F
 
-from rrframe import Cues, Degradation, Dial, Draws, log_uniform, uniform
+from rrframe import Cues, Degradation, Dial, Draw, Draws, log_uniform, uniform
+from rrframe.imaging.laid import added_pixels
+from rrframe.imaging.layout import to_batch, to_pixels
 from rrframe.imaging.resample import resize
 
+_SIDE = 384  # the shorter side of the grid that flares are added up on
 _FEWEST = 1e-4  # of the square on the shorter side: light sources smaller than that together are glints, not lamps
 _CELL = 16  # pixels: light sources nearer to each other than that are one group
 _FAINTEST = 0.3  # of the brightest group's light: what is less does not count
 _MOST = 3  # groups that count
 _CORE = 4.0  # linear light in the middle of a drawn lamp: its disc is clipped, with a soft rim
+_RIM = 4.0  # radii after which a drawn lamp has ended: a ten-millionth of its middle is left
 
 
 class Lit(Degradation):
@@ -41,13 +48,39 @@ class Lit(Degradation):
         return lit(images, draw, cues.highlights).clamp_(0.0, 1.0)
 
 
-class Flare(Lit):
-    """A flare computed from the light sources.
+class Computed(Lit):
+    """Light that the lens adds, computed from the light sources on a small grid."""
 
-    How bright they were before they were clipped nobody knows, so a flare's dials give all their light together.
+    most: ClassVar[float] = 1.0
+    """The most light that may be added."""
+
+    @abstractmethod
+    def added(self, draw: Draws, shown: Shown) -> torch.Tensor:
+        """The light that is added, ``[B, 3, h, w]``, as large as ``shown.maps``; linear, from 0 to ``most``."""
+
+    def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
+        light = self.added(draw, Shown.of(cues.highlights)) / self.most
+        done = lit(images, draw, cues.highlights)
+        return done.add_(resize(light, *images.shape[-2:], "linear"), alpha=self.most).clamp_(0.0, 1.0)
+
+    def apply_pixels(self, pixels: np.ndarray, draw: Draws, cues: Cues) -> np.ndarray:
+        height, width, _ = pixels.shape
+        steps = to_pixels((self.added(draw, Shown.of(cues.highlights)) / self.most)[0], np.uint16)
+        layer = np.asarray(cv2.resize(steps, (width, height), interpolation=cv2.INTER_LINEAR))
+        light = tint(draw.warmth) * (_CORE / self.most)
+        for _, rows, columns, profile in _lamps(draw, lampless(cues.highlights), Grid(height, width)):
+            layer[rows, columns] = to_pixels((to_batch(layer[rows, columns]) + profile * light)[0], np.uint16)
+        return added_pixels(pixels, layer, self.most)
+
+
+class Flare(Computed):
+    """One kind of flare.
+
+    How bright its light sources were before they were clipped nobody knows, so a flare's dials give all their light
+    together.
     """
 
-    side: ClassVar[int] = 384
+    side: ClassVar[int] = _SIDE
     """The shorter side of the grid that the flare is computed on, in pixels: so it looks the same at every size."""
     margin: ClassVar[float] = 0.0
     """How far that grid goes on beyond each border, over the picture's width or height, for lamps outside of it."""
@@ -65,15 +98,10 @@ class Flare(Lit):
             ``[B, 3, h, w]``, linear, from 0.
         """
 
-    def added(self, draw: Draws, cues: Cues) -> torch.Tensor:
-        """The same in the colour of the sources and at the picture's own size, in [0, 1]."""
-        height, width = cues.highlights.shape[-2:]
-        grid = Grid.of(cues.highlights, self.side, self.margin)
-        light = grid.cut(self.flare(_sources(draw, cues.highlights, grid), draw))
-        return resize((light * tint(draw.warmth)).clamp_(0.0, 1.0), height, width, "linear")
-
-    def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
-        return lit(images, draw, cues.highlights).add_(self.added(draw, cues)).clamp_(0.0, 1.0)
+    def added(self, draw: Draws, shown: Shown) -> torch.Tensor:
+        grid = Grid.of(shown.maps, self.side, self.margin)
+        light = grid.cut(self.flare(_sources(draw, shown, grid), draw))
+        return resize((light * tint(draw.warmth)).clamp_(0.0, 1.0), *shown.maps.shape[-2:], "linear")
 
 
 def tint(warmth: torch.Tensor) -> torch.Tensor:
@@ -113,6 +141,24 @@ class Grid:
         return maps[..., self.above : self.above + self.height, self.beside : self.beside + self.width]
 
 
+@dataclass(frozen=True)
+class Shown:
+    """The light sources that pictures show, small.
+
+    Args:
+        maps: ``[B, 1, h, w]`` float32.
+        lampless: Which images show none, ``[B, 1, 1, 1]``.
+    """
+
+    maps: torch.Tensor
+    lampless: torch.Tensor
+
+    @classmethod
+    def of(cls, highlights: torch.Tensor) -> Shown:
+        grid = Grid.of(highlights, _SIDE)
+        return cls(resize(highlights, grid.height, grid.width), lampless(highlights))
+
+
 def groups(sources: torch.Tensor) -> list[tuple[float, float, float]]:
     """The brightest groups of light sources of one image, ``[1, 1, h, w]``, three at most, the brightest first: the
     centre of each, x and y in pixels, and its share of the light of all of them.
@@ -137,16 +183,10 @@ def groups(sources: torch.Tensor) -> list[tuple[float, float, float]]:
 
 def lit(images: torch.Tensor, draw: Draws, highlights: torch.Tensor) -> torch.Tensor:
     """``images`` with a lamp in those that show no light source; above 1 in its middle."""
-    light = tint(draw.warmth) * (_CORE * lampless(highlights))
-    profile = _lamp(draw, Grid(*images.shape[-2:]), images.device)
-    return torch.addcmul(images, profile, light)
-
-
-def _sources(draw: Draws, highlights: torch.Tensor, grid: Grid) -> torch.Tensor:
-    lamp = _lamp(draw, grid, highlights.device) * lampless(highlights)
-    shown = grid.padded(resize(highlights, grid.height, grid.width)) + lamp
-    total = shown.sum(dim=(2, 3), keepdim=True).clamp(min=1e-6)
-    return shown * (min(grid.height, grid.width) ** 2 / total)
+    done, light = images.clone(), tint(draw.warmth) * _CORE
+    for index, rows, columns, profile in _lamps(draw, lampless(highlights), Grid(*images.shape[-2:])):
+        done[index, :, rows, columns] += profile * light[index]
+    return done
 
 
 def lampless(highlights: torch.Tensor) -> torch.Tensor:
@@ -154,10 +194,34 @@ def lampless(highlights: torch.Tensor) -> torch.Tensor:
     return highlights.sum(dim=(1, 2, 3), keepdim=True) < _FEWEST * min(highlights.shape[-2:]) ** 2
 
 
-def _lamp(draw: Draws, grid: Grid, device: torch.device) -> torch.Tensor:
-    """``[B, 1, h, w]``, margin included: 1 in the middle of the drawn lamp, falling off softly."""
-    radius = (draw.lamp * (min(grid.height, grid.width) / 1000)).clamp(min=0.7)  # so that some pixel has it
-    rows = torch.arange(-grid.above, grid.height + grid.above, device=device).view(1, 1, -1, 1)
-    columns = torch.arange(-grid.beside, grid.width + grid.beside, device=device).view(1, 1, 1, -1)
-    down, across = rows - draw.y * (grid.height - 1), columns - draw.x * (grid.width - 1)
-    return torch.exp(-(down / radius).square()) * torch.exp(-(across / radius).square())
+def _sources(draw: Draws, shown: Shown, grid: Grid) -> torch.Tensor:
+    maps = grid.padded(resize(shown.maps, grid.height, grid.width))
+    for index, rows, columns, profile in _lamps(draw, shown.lampless, grid):
+        maps[index, :, rows, columns] += profile
+    total = maps.sum(dim=(2, 3), keepdim=True).clamp(min=1e-6)
+    return maps * (min(grid.height, grid.width) ** 2 / total)
+
+
+def _lamps(draw: Draws, wanted: torch.Tensor, grid: Grid) -> Iterator[tuple[int, slice, slice, torch.Tensor]]:
+    """The lamps drawn into the images that are ``wanted``: the number of each image; the rows and columns of its lamp,
+    margin included; and how much light there is, ``[1, h, w]``, 1 in its middle. None lies outside.
+    """
+    for index, (one, needed) in enumerate(zip(draw, wanted.flatten().tolist(), strict=True)):
+        if needed:
+            rows, columns, profile = _lamp(one, grid, wanted.device)
+            if profile.numel():
+                yield index, rows, columns, profile
+
+
+def _lamp(draw: Draw, grid: Grid, device: torch.device) -> tuple[slice, slice, torch.Tensor]:
+    """The rows and columns of the drawn lamp, and its light there, which falls off softly."""
+    values: dict[str, Any] = draw.values
+    radius = max(values["lamp"] * min(grid.height, grid.width) / 1000, 0.7)  # so that some pixel has it
+    spans, falls = [], []
+    for place, side, margin in ((values["y"], grid.height, grid.above), (values["x"], grid.width, grid.beside)):
+        middle = margin + place * (side - 1)
+        span = slice(*(min(max(round(middle + end), 0), side + 2 * margin) for end in (-_RIM * radius, _RIM * radius)))
+        away = (torch.arange(span.start, span.stop, device=device) - middle) / radius
+        spans.append(span)
+        falls.append(torch.exp(-away.square()))
+    return *spans, (falls[0][:, None] * falls[1])[None]

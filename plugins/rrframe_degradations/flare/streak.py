@@ -9,11 +9,13 @@ import torch
 import torch.nn.functional as F
 
 from rrframe import Dial, Draw, Draws, choice, integers, log_uniform, uniform
+from rrframe.imaging.layout import joined
 from rrframe.imaging.scatter import scatter
 from rrframe.imaging.warp import homography
 from rrframe_degradations.flare.sources import Flare
 
 _REACH = 4.0  # lengths after which a line is cut: 2 % of its middle is left, divided by the distance
+_BREADTH = 4.0  # standard deviations after which it is cut across
 _FAN = math.radians(2.5)  # between the lines of a smear, which no cloth leaves parallel
 _COLOURS = {"anamorphic": (0.25, 0.5, 1.0), "smear": (1.0, 1.0, 1.0), "star": (1.0, 1.0, 1.0)}
 _DISPERSION = (1.1, 1.0, 0.9)  # lengths in red, green and blue: a grating throws red farther
@@ -48,26 +50,33 @@ class Streak(Flare):
     def flare(self, sources: torch.Tensor, draw: Draws) -> torch.Tensor:
         side, farthest = min(sources.shape[-2:]), max(sources.shape[-2:]) - 1
         kernels = [_lines(each, side, farthest, sources.device) for each in draw]
-        widest = max(kernel.shape[-1] for kernel in kernels)
+        channels, widest = (max(kernel.shape[axis] for kernel in kernels) for axis in (1, -1))
         padded = [F.pad(kernel, [(widest - kernel.shape[-1]) // 2] * 4) for kernel in kernels]
-        return scatter(sources, torch.cat(padded)).mul_(draw.strength)
+        lines = joined([kernel.expand(-1, channels, -1, -1) for kernel in padded])
+        colours = torch.tensor([_COLOURS[cause] for cause in draw.each("cause")], device=sources.device)
+        shares = colours[..., None, None] * draw.strength / lines.sum(dim=(2, 3), keepdim=True)
+        return scatter(sources, lines) * shares
 
 
 def _lines(draw: Draw, side: int, farthest: int, device: torch.device) -> torch.Tensor:
-    """The kernel ``[1, 3, k, k]``, reaching to ``farthest`` pixels at most; its strongest channel has the sum 1."""
+    """The kernel, reaching to ``farthest`` pixels at most: ``[1, 3, k, k]``, or ``[1, 1, k, k]`` where all channels
+    have the same.
+    """
     values: dict[str, Any] = draw.values
     cause = values["cause"]
     length, width = values["length"] * side / 1000, values["width"] * side / 1000
-    reach = min(math.ceil(_REACH * length), farthest)
-    places = torch.arange(-reach, reach + 1, device=device, dtype=torch.float32)
-    lengths = length * torch.tensor(_DISPERSION if cause == "star" else (1.0, 1.0, 1.0), device=device).view(3, 1)
-    along = torch.exp(-places.abs() / lengths) / (1 + places.abs() / max(2 * width, 1.0))
-    across = torch.exp(-0.5 * (places / max(width, 0.5)).square())
-    line = (along[:, None, :] * across[:, None])[None]
-    turned = [homography(line, _turn(angle, reach), "zero") * weight for angle, weight in _directions(values)]
-    kernel = torch.stack(turned).sum(dim=0)
-    colour = torch.tensor(_COLOURS[cause], device=device).view(1, 3, 1, 1)
-    return kernel * (colour / kernel.sum(dim=(2, 3), keepdim=True))
+    reach = min(math.ceil(max(_REACH * length, 2 * _BREADTH * width)), farthest)
+    middle = reach // 2
+    lengths = length * torch.tensor(_DISPERSION if cause == "star" else (1.0,), device=device)
+    places = torch.arange(-reach, reach + 1, device=device).abs()[:, None]
+    along = torch.exp(-places / lengths) / (1 + places / max(2 * width, 1.0))
+    rows = torch.arange(-middle, reach + 1 - middle, device=device)[:, None, None]
+    line = (along * torch.exp(-0.5 * (rows / max(width, 0.5)).square())).permute(2, 0, 1)[None]
+    upper = torch.zeros_like(line)
+    for angle, weight in _directions(values):
+        upper.add_(homography(line, _turn(angle, reach, middle), "zero"), alpha=weight)
+    # Lines go as far to either side, so the lower half is the upper one turned.
+    return torch.cat([upper, upper[:, :, :-1].flip(2, 3)], dim=2)
 
 
 def _directions(values: dict[str, Any]) -> list[tuple[float, float]]:
@@ -80,14 +89,8 @@ def _directions(values: dict[str, Any]) -> list[tuple[float, float]]:
     return [(0.0, 1.0)]
 
 
-def _turn(angle: float, centre: int) -> torch.Tensor:
+def _turn(angle: float, reach: int, middle: int) -> torch.Tensor:
+    """From a line about the row ``middle`` to the upper half of it turned about the middle of the last row."""
     cos, sin = math.cos(angle), math.sin(angle)
-    return torch.tensor(
-        [
-            [
-                [cos, -sin, centre - cos * centre + sin * centre],
-                [sin, cos, centre - sin * centre - cos * centre],
-                [0, 0, 1],
-            ]
-        ]
-    )
+    right, down = reach - cos * reach + sin * middle, reach - sin * reach - cos * middle
+    return torch.tensor([[[cos, -sin, right], [sin, cos, down], [0, 0, 1]]])
