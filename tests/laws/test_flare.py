@@ -79,6 +79,19 @@ def test_red_reaches_farther_than_green_and_blue() -> None:
     assert spreads[0] > 1.05 * spreads[1] > 1.1 * spreads[2]
 
 
+def test_each_channel_sees_every_wavelength_at_its_own_size() -> None:
+    """Also those that another channel sees better."""
+    pupil = diffraction.aperture(3, 6, 200.0, 0.0, 20, 10)
+    lights = {nm: diffraction.pattern(pupil, 200.0, 0.0, nm) for nm in range(380, 741, 15)}
+    away = ((np.arange(diffraction.GRID) - AXIS) / AXIS) ** 2
+    fading = np.maximum(0.0, 1 - away[:, None] - away[None, :]) ** 2
+    found = diffraction.spread(3, 6, 200.0, 0.0, 20, 10, 0.0).numpy()
+    for channel, centre in zip(found, diffraction.CENTRES, strict=True):
+        weights = {nm: math.exp(-0.5 * ((nm - centre) / 55) ** 2) for nm in lights}
+        expected = (fading * sum(weights[nm] * light for nm, light in lights.items()))[1:, 1:]
+        assert np.abs(channel - expected / expected.sum()).sum() < 0.01
+
+
 @SOME
 @given(
     st.integers(0, 999), st.sampled_from([0, 5, 9]), st.floats(100, 330), st.integers(0, 500), st.floats(-30.0, 30.0)

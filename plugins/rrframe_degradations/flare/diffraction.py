@@ -81,15 +81,12 @@ def spread(
     channels = [np.zeros((GRID, GRID), np.float32) for _ in CENTRES]
     for wavelength in range(380, 741, _STEP):
         seen = [math.exp(-0.5 * ((wavelength - centre) / _SPREAD) ** 2) for centre in CENTRES]
-        nearest = int(np.argmax(seen))
-        scaled = _scaled(nearby[nearest], wavelength / CENTRES[nearest])
+        scaled = _scaled(nearby[int(np.argmax(seen))], wavelength / 540)
         for channel, weight in zip(channels, seen, strict=True):
             if weight > 0.01:
                 cv2.scaleAdd(scaled, weight, channel, dst=channel)
-    scales = [centre / 540 for centre in CENTRES]
-    done = np.stack([_scaled(channel, scale) * _fading() for channel, scale in zip(channels, scales, strict=True)])
-    done = done[:, 1:, 1:] / done[:, 1:, 1:].sum(axis=(1, 2), keepdims=True)
-    return torch.from_numpy(done)
+    done = (np.stack(channels) * _fading())[:, 1:, 1:]
+    return torch.from_numpy(done / done.sum(axis=(1, 2), keepdims=True))
 
 
 def _transformed(amplitude: np.ndarray, diameter: float, phase: float) -> np.ndarray:
