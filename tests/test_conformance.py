@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,6 +27,7 @@ _DEPTH = tiny_models.depth_anything(Path(_FOLDER.name) / "depth")
 _QWEN3_VL = tiny_models.qwen3_vl(Path(_FOLDER.name) / "qwen3-vl")
 _UNTIL_THE_END = ExitStack()
 _SERVER = _UNTIL_THE_END.enter_context(running())
+atexit.register(_UNTIL_THE_END.close)  # while its thread still runs: closed later, it would wait for that for ever
 _SAM2 = tiny_models.sam2(Path(_FOLDER.name) / "sam2")
 for _index in range(3):  # the kit calls its pictures by number, and a map of one pixel fits all of them
     np.save(Path(_FOLDER.name) / f"{_index}.npy", np.full((1, 1), 7 + _index))

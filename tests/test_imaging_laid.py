@@ -45,12 +45,13 @@ def test_a_veil(light: list[float], thickest: float, steep: int, share: float, s
 
 
 @SOME
-@given(strength=st.floats(0, 4), seed=SEEDS)
-def test_a_layer_of_light(strength: float, seed: int) -> None:
+@given(strength=st.floats(0, 4), encoded=st.booleans(), seed=SEEDS)
+def test_a_layer_of_light(strength: float, encoded: bool, seed: int) -> None:
     random = np.random.default_rng(seed)
-    pixels, layer = picture(random), random.integers(0, 65536, (40, 70, 3), dtype=np.uint16)
-    behind = pixels_to_linear(pixels)
-    light = torch.from_numpy(layer.astype(np.float32) / 65535).permute(2, 0, 1)[None] * strength
+    pixels = picture(random)
+    layer = picture(random) if encoded else random.integers(0, 65536, (40, 70, 3), dtype=np.uint16)
+    linear = pixels_to_linear(layer) if encoded else torch.from_numpy(layer / np.float32(65535)).permute(2, 0, 1)[None]
+    behind, light = pixels_to_linear(pixels), linear * strength
     assert apart(screened_pixels(pixels, layer, strength), screen(behind, light.clamp(max=1))) <= 1
     assert apart(added_pixels(pixels, layer, strength), (behind + light).clamp(max=1)) <= 1
 

@@ -18,10 +18,10 @@ from PIL import Image, ImageOps
 from pydantic import Field
 
 from rrframe import Cues, Degradation, Dial, Draw, Draws, Key, RRFrameError, uniform
-from rrframe.imaging.colour import light_of_codes, pixels_to_linear
+from rrframe.imaging.colour import linear_to_pixels, pixels_to_linear
 from rrframe.imaging.composite import screen, weighted
 from rrframe.imaging.laid import added_pixels, screened_pixels
-from rrframe.imaging.layout import from_hwc, hwc_view, joined, to_pixels
+from rrframe.imaging.layout import from_hwc, hwc_view, joined
 from rrframe.imaging.noise import by_rows
 from rrframe.imaging.reading import extensions
 
@@ -67,11 +67,13 @@ class Library(Degradation):
         return self.blend != "over"  # which takes light away, and layers of each pixel's own
 
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
-        cuts = [self._cut(one, images.shape[-2:]) for one in draw]
-        light, alpha = (joined([cut[part] for cut in cuts]).to(images.device) for part in (0, 1))
+        size = images.shape[-2:]
         if self.blend == "over":
+            cuts = [self._cut(one, size) for one in draw]
+            light, alpha = (joined([cut[part] for cut in cuts]).to(images.device) for part in (0, 1))
             strength = draw.strength.clamp(max=1.0)
             return weighted(images, 1 - alpha * strength, light, strength).clamp_(0.0, 1.0)
+        light = joined([pixels_to_linear(self._codes(one, size)) for one in draw]).to(images.device)
         laid = partial({"screen": _screened, "add": _added}[self.blend], strength=draw.strength)
         return by_rows(laid, images, light)
 
@@ -79,9 +81,8 @@ class Library(Degradation):
         if not self.eight_bit:
             return super().apply_pixels(pixels, draw, cues)
         (one,) = draw
-        cut, resized = self._part(one, pixels.shape[:2])
         laid = {"screen": screened_pixels, "add": added_pixels}[self.blend]
-        return laid(pixels, resized(cut.light_in_steps()), float(one.values["strength"]))
+        return laid(pixels, self._codes(one, pixels.shape[:2]), float(one.values["strength"]))
 
     def whole(self, draw: Draw) -> torch.Tensor:
         """All of the drawn layer, ``[1, 3, h, w]``: linear light times alpha, as large as its file."""
@@ -99,6 +100,13 @@ class Library(Degradation):
         light = from_hwc([resized(cut.light())])
         alpha = torch.ones(1, 1, 1, 1) if cut.alpha is None else from_hwc([resized(cut.cover())])
         return light, alpha.expand(-1, -1, *size)
+
+    def _codes(self, draw: Draw, size: tuple[int, int]) -> np.ndarray:
+        """The cut of the drawn layer at ``size``, its light times alpha: ``[H, W, 3]`` uint8, encoded."""
+        cut, resized = self._part(draw, size)
+        if cut.alpha is None and len(cut.pixels) <= size[0]:  # enlarged as its file has it; means are of light
+            return resized(cut.pixels)
+        return linear_to_pixels(from_hwc([resized(cut.light())])[0])
 
     def _part(self, draw: Draw, size: tuple[int, int]) -> tuple[_Layer, Callable[[np.ndarray], np.ndarray]]:
         """The cut of the drawn layer, and what brings its light or its alpha to ``size``."""
@@ -154,25 +162,12 @@ class _Layer:
             return light
         return np.asarray(cv2.multiply(light, cv2.merge([self.cover()] * 3))).reshape(light.shape)
 
-    def light_in_steps(self) -> np.ndarray:
-        """The same, ``[H, W, 3]`` uint16, whose whole range is [0, 1]."""
-        light = cv2.LUT(np.ascontiguousarray(self.pixels), _steps_of_light())
-        if self.alpha is None:
-            return np.asarray(light)
-        return np.asarray(cv2.multiply(light, cv2.merge([self.alpha.astype(np.uint16)] * 3), scale=1 / 255))
-
     def cover(self) -> np.ndarray:
         """Alpha in [0, 1], ``[H, W]`` float32, of a layer that has one."""
         return np.multiply(self.alpha, np.float32(1 / 255), dtype=np.float32)
 
     def _each(self, change: Callable[[np.ndarray], np.ndarray]) -> _Layer:
         return _Layer(change(self.pixels), None if self.alpha is None else change(self.alpha))
-
-
-@lru_cache(maxsize=1)
-def _steps_of_light() -> np.ndarray:
-    """Of each code of 8 bits its linear light, ``[1, 256]`` uint16."""
-    return to_pixels(torch.from_numpy(light_of_codes())[None, None], np.uint16)[..., 0]
 
 
 @lru_cache(maxsize=16)

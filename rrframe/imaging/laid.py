@@ -59,7 +59,7 @@ def screened_pixels(pixels: np.ndarray, layer: np.ndarray, strength: float) -> n
 
     Args:
         pixels: ``[H, W, 3]`` uint8, encoded.
-        layer: L, linear, ``[H, W, 3]`` uint16, whose whole range is [0, 1].
+        layer: L, ``[H, W, 3]``: uint8, encoded, or uint16, linear, whose whole range is [0, 1].
         strength: s, from 0; s L counts up to 1.
     """
     return _seen(pixels, layer, strength, lambda behind, lit: 1.0 - (1.0 - behind) * (1.0 - np.minimum(lit, 1.0)))
@@ -87,13 +87,16 @@ def _veiled_one_by_one(pixels: np.ndarray, light: torch.Tensor, thick: np.ndarra
 
 
 def _seen(pixels: np.ndarray, steps: np.ndarray, most: float, law: Law) -> np.ndarray:
-    """``pixels`` by ``law`` with amounts in ``steps`` from 0 to ``most``: ``[H, W]`` for all channels, or ``[H, W,
-    3]``.
+    """``pixels`` by ``law`` with amounts in ``steps`` from 0 to ``most``, linear in uint16 and encoded in uint8: ``[H,
+    W]`` for all channels, or ``[H, W, 3]``.
     """
     if most < _LEAST:
         return pixels
-    nearest, amounts = _levels(law, most)
-    levels = np.asarray(cv2.LUT(steps, nearest[None]))
+    if steps.dtype == np.uint8:
+        levels, amounts = steps, most * light_of_codes()
+    else:
+        nearest, amounts = _levels(law, most)
+        levels = np.asarray(cv2.LUT(steps, nearest[None]))
     tables = [linear_to_pixels(channel[None]) for channel in _lit(law, light_of_codes()[None, None], amounts)]
     return _through(np.ascontiguousarray(pixels), levels, tables)
 

@@ -163,10 +163,9 @@ def others_in(file: Path) -> Others:
 def _timed(
     their_name: str, theirs: Callable[[int], Any], our_name: str, ours: Callable[[int], Any], draws: int
 ) -> Beside:
-    # One after the other in small steps would be fairer still to a machine whose speed drifts, but caches would suffer.
     calls = [[partial(side, seed) for seed in range(draws)] for side in (ours, theirs)]
     with torch.inference_mode():
-        our_times, their_times = (Times.of(each) for each in calls)
+        our_times, their_times = Times.in_turns(*calls)
     return Beside(our_name, their_name, our_times, their_times)
 
 

@@ -16,6 +16,8 @@ import torch
 
 from rrframe.contracts.worker import keep_freed_memory
 
+_TURN = 5  # settings
+
 
 @dataclass(frozen=True)
 class Times:
@@ -27,9 +29,21 @@ class Times:
     @classmethod
     def of(cls, calls: Sequence[Callable[[], Any]], repeats: int = 2) -> Times:
         """Each of ``calls`` made ``repeats`` times after a first one of them all, its fastest time counted."""
-        calls[0]()
-        best = [min(_once(call) for _ in range(repeats)) for call in calls]
-        return cls(statistics.fmean(best) * 1000, max(best) * 1000)
+        (times,) = cls.in_turns(calls, repeats=repeats)
+        return times
+
+    @classmethod
+    def in_turns(cls, *sides: Sequence[Callable[[], Any]], repeats: int = 2) -> list[Times]:
+        """Several things that are to be compared, a few settings of each at a time: the speed of a machine drifts from
+        one minute to the next.
+        """
+        best: list[list[float]] = [[] for _ in sides]
+        for first in range(0, max(map(len, sides)), _TURN):
+            for calls, times in zip(sides, best, strict=True):
+                turn = calls[first : first + _TURN]
+                turn[0]()  # caches are the other side's
+                times += [min(_once(call) for _ in range(repeats)) for call in turn]
+        return [cls(statistics.fmean(times) * 1000, max(times) * 1000) for times in best]
 
     @property
     def rate(self) -> float:
