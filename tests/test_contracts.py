@@ -311,6 +311,12 @@ def test_severity_walks_options_as_declared_however_they_are_listed() -> None:
     assert [dial.take(Key().random(), severity) for severity in (0, 1)] == ["4:4:4", "4:2:0"]
 
 
+def test_severity_0_is_the_mild_option_where_that_is_never_drawn() -> None:
+    dial = NAMED.with_value({"choice": ["4:2:0", "4:2:2"]})
+    assert [dial.take(Key().random(), severity) for severity in (0, 0.5, 1)] == list(OPTIONS)
+    assert {dial.take(Key.of(seed).random()) for seed in range(30)} == {"4:2:2", "4:2:0"}
+
+
 @pytest.mark.parametrize(
     "declare",
     [

@@ -71,7 +71,8 @@ class Dial:
         unit: The unit, for people.
         about: What it does, for people.
         whole: Only whole numbers are accepted and come out.
-        options: Nothing but these is accepted. ``mild`` is the first or the last, and severity walks through them.
+        options: Nothing but these is accepted. ``mild`` is the first or the last, and severity walks from it through
+            those that the law draws from.
 
     Raises:
         ValueError: The settings contradict each other, such as a distribution that reaches outside the bounds.
@@ -105,11 +106,10 @@ class Dial:
         """The end that severity 1 means: of the law's ends, the one farther from ``mild``."""
         if self.mild is None:
             return None
-        first, last = self.law.ends
         if self.options:
-            return last if self.mild == self.options[0] else first
+            return self._walk()[-1]
         mild = float(self.mild)
-        return max((first, last), key=lambda end: abs(float(end) - mild))
+        return max(self.law.ends, key=lambda end: abs(float(end) - mild))
 
     def take(self, generator: random.Random, severity: float | None = None) -> Value:
         """A value: from the distribution, or for a ``severity`` in [0, 1] on the way from mild to severe where the
@@ -120,13 +120,18 @@ class Dial:
         if severity is None or self.mild is None or self.severe is None or self.law.name == "fixed":
             value = self.law.sample(generator)
         elif self.options:
-            walk = self.law.arguments if self.mild == self.options[0] else self.law.arguments[::-1]
+            walk = self._walk()
             value = walk[round(severity * (len(walk) - 1))]
         else:
             mild, severe, weight = float(self.mild), float(self.severe), severity**self.power
             # Both ends come out exactly, which mild + (severe - mild) * weight does not give.
             value = _within(mild * (1 - weight) + severe * weight, *sorted((mild, severe)))
         return round(float(value)) if self.whole else value
+
+    def _walk(self) -> list[Value]:
+        """The options on the way from mild to severe: the mild one, drawn or not, and those that are drawn."""
+        ordered = self.options if self.mild == self.options[0] else self.options[::-1]
+        return [option for option in ordered if option == self.mild or option in self.law.arguments]
 
     def with_value(self, value: Any) -> Dial:
         """This dial with what a user wrote: a bare value, or a mapping such as ``{uniform: [0.1, 0.5]}``.
@@ -154,7 +159,7 @@ class Dial:
             raise ValueError(f"{name} takes a list of arguments, not {arguments!r}")
         if name == "choice":
             chosen = [self._value(argument) for argument in arguments]
-            # In order, however they were listed: the ends are then the ends, and severity walks from one to the other.
+            # In order, however they were listed: the ends are then the ends.
             return _law(name, sorted(chosen, key=self.options.index if self.options else float))
         if self.options:
             raise ValueError(f"{name} is for numbers; here choose from {_listed(self.options)}")

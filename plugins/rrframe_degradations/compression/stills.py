@@ -60,11 +60,12 @@ class Avif(_Still):
     """An AVIF file, written and read again: a frame of AV1, with large blocks, many predictors and strong filters in
     the loop. What it cannot keep goes soft and flat; there is hardly a grid.
 
-    Source: AV1 Image File Format 1.1 (AOMedia); qualities 20 to 95 as web servers set them.
+    Source: AV1 Image File Format 1.1 (AOMedia); qualities 10 to 85, about what is set where nobody asks: 52 by
+    libgd, 85 by bunny.net's servers. Above, a picture is hardly told from its original: 41 dB at 85.
     Cannot: encoders at slow speeds, which keep more; synthesised film grain.
     """
 
-    quality: Dial = integers(10, 95, mild=100, low=0, high=100, power=0.6, about="libavif's scale")
+    quality: Dial = integers(10, 85, mild=100, low=0, high=100, power=0.6, about="libavif's scale")
     chroma: Dial = choice(*CHROMA, mild="4:4:4", about="chroma subsampling")
 
     def through(self, pixels: np.ndarray, values: dict) -> np.ndarray:

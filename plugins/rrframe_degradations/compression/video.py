@@ -25,7 +25,7 @@ class Video(FileDegradation):
     """The first frame of a video: a key frame of H.264 or H.265 at a constant rate factor, written and read again.
 
     Blocks are predicted from their neighbours and their edges smoothed: flat parts go flat, fine texture goes away, and
-    long edges keep a staircase. Nearly all video has its chroma at 4:2:0; some recordings of screens have more.
+    long edges keep a staircase. The chroma is at 4:2:0, as in nearly all video; some recordings of screens have more.
 
     Source: ITU-T H.264 and H.265; rate factors 23 (x264's default) to 38 and 28 (x265's) to 42.
     Cannot: what comes with motion: later frames, that drift and pump; encoders in hardware; the blocks of H.265 above
@@ -36,7 +36,7 @@ class Video(FileDegradation):
     codec: Dial = choice("h264", "h265", about="the standard")
     h264: Dial = integers(23, 38, mild=1, low=0, high=51, power=0.5, about="x264's rate factor, for that codec")
     h265: Dial = integers(28, 42, mild=1, low=0, high=51, power=0.5, about="x265's rate factor, for that codec")
-    chroma: Dial = choice(*CHROMA, mild="4:4:4", about="chroma subsampling")
+    chroma: Dial = choice(*CHROMA, mild="4:4:4", about="chroma subsampling").with_value({"choice": ["4:2:0"]})
 
     def apply_pixels(self, pixels: np.ndarray, draw: Draws, cues: Cues) -> np.ndarray:
         (one,) = draw
