@@ -10,6 +10,7 @@ import torch
 
 from rrframe import Cues, Degradation, Dial, Draws, log_uniform, uniform
 from rrframe.imaging.composite import blend
+from rrframe.imaging.layout import joined
 from rrframe.imaging.resample import resize
 from rrframe.imaging.warp import remap
 
@@ -42,8 +43,8 @@ class LensDrops(Degradation):
     view: Dial = uniform(0.25, 0.45, low=0.0, high=2.0, about="half the field of view of a drop, in shorter sides")
 
     def apply(self, images: torch.Tensor, draw: Draws, cues: Cues) -> torch.Tensor:
-        done = [self._wet(images[[index]], draw.select([index])) for index in range(len(images))]
-        return torch.cat(done).clamp_(0.0, 1.0)
+        done = [self._wet(images[index : index + 1], draw.select([index])) for index in range(len(images))]
+        return joined(done).clamp_(0.0, 1.0)
 
     def _wet(self, image: torch.Tensor, draw: Draws) -> torch.Tensor:
         height, width = image.shape[-2:]
@@ -92,15 +93,14 @@ class _Glass:
 
     @classmethod
     def dry(cls, size: tuple[int, int]) -> _Glass:
-        y, x = np.mgrid[0 : size[0], 0 : size[1]].astype(np.float32)
-        return cls(
-            x / max(size[1] - 1, 1), y / max(size[0] - 1, 1), np.zeros(size, np.float32), np.ones(size, np.float32)
-        )
+        down, across = (np.arange(side, dtype=np.float32) / max(side - 1, 1) for side in size)
+        x, y = np.meshgrid(across, down)
+        return cls(x, y, np.zeros(size, np.float32), np.ones(size, np.float32))
 
     def wet(self, drop: _Drop) -> None:
         """Put a drop on it, over those that are there."""
         height, width = self.cover.shape
-        reach = math.ceil(drop.radius * (1.3 + drop.edge)) + 1
+        reach = math.ceil(drop.radius * (1 + sum(map(abs, drop.lobes))) * (1 + drop.edge / 2)) + 1
         top, left = max(int(drop.y) - reach, 0), max(int(drop.x) - reach, 0)
         part = slice(top, min(int(drop.y) + reach + 1, height)), slice(left, min(int(drop.x) + reach + 1, width))
         if part[0].stop <= part[0].start or part[1].stop <= part[1].start:
@@ -121,8 +121,8 @@ class _Glass:
         seen_y = (drop.y - y * bend * min(height, width)) / max(height - 1, 1)
         light = 1 - 0.6 * far**6
         for whole, own in ((self.x, seen_x), (self.y, seen_y), (self.light, light)):
-            whole[part] = np.where(inside, own, whole[part])
-        self.cover[part] = np.maximum(self.cover[part], cover)
+            np.copyto(whole[part], own, where=inside)
+        np.maximum(self.cover[part], cover, out=self.cover[part])
 
 
 def _drops(
