@@ -68,6 +68,15 @@ def test_area_is_the_mean_of_what_is_covered() -> None:
     assert torch.allclose(grown, image.repeat_interleave(2, dim=2).repeat_interleave(3, dim=3), atol=1e-6)
 
 
+def test_area_grows_to_the_mean_of_what_is_covered_at_every_size() -> None:
+    """OpenCV by itself takes the pixel before at some sizes where a new pixel begins with an old one, as 21 to 138."""
+    for old in range(1, 40):
+        line = torch.rand((1, 1, 1, old), generator=torch.Generator().manual_seed(old))
+        for new in [*range(old + 1, 3 * old, 2), 138]:
+            expected = resample._torch(line, 1, new, "area")
+            assert torch.allclose(resample.resize(line, 1, new, "area"), expected, atol=CLOSE), (old, new)
+
+
 @pytest.mark.parametrize("method", resample.METHODS)
 def test_shrinking_does_not_shift(method: resample.Method) -> None:
     ramp = torch.linspace(0.0, 1.0, 256).expand(1, 3, 64, 256).contiguous()

@@ -27,6 +27,7 @@ _OPENCV = {
     "cubic": cv2.INTER_CUBIC,
     "lanczos": cv2.INTER_LANCZOS4,
 }
+_HAIR = 1e-12
 _SUPPORT = {"linear": 1.0, "cubic": 2.0, "lanczos": 4.0}  # how far a kernel reaches to either side, in pixels
 
 
@@ -103,14 +104,25 @@ def resize_pixels(pixels: np.ndarray, height: int, width: int, method: Method = 
         shrunk = F.interpolate(image, (height, width), mode=f"bi{method}", antialias=True)
         return hwc_view(shrunk[0])
     if _fits_opencv(rows, columns, height, width, method):
-        return np.asarray(cv2.resize(pixels, (width, height), interpolation=_OPENCV[method]))
+        return _by_opencv(pixels, height, width, method)
     return to_pixels(resize(to_batch(pixels), height, width, method)[0])
 
 
 def _fits_opencv(rows: int, columns: int, height: int, width: int, method: Method) -> bool:
-    """Whether OpenCV does as promised: it never stretches a kernel, and has no area where a side grows."""
+    """Whether OpenCV does as promised: it never stretches a kernel, and has no area where only one side grows."""
     shrinks, grows = height <= rows and width <= columns, height >= rows and width >= columns
-    return shrinks if method == "area" else grows
+    return grows or (shrinks and method == "area")
+
+
+def _by_opencv(pixels: np.ndarray, height: int, width: int, method: Method) -> np.ndarray:
+    rows, columns = pixels.shape[:2]
+    if method == "area" and (height > rows or width > columns):
+        # Where a new pixel begins with an old one, rounding may lead OpenCV to the old one before it; but not if it has
+        # the picture grow by a hair less.
+        sides = (rows, height), (columns, width)
+        down, across = ((1 - _HAIR) * new / old if new > old else 1.0 for old, new in sides)
+        return np.asarray(cv2.resize(pixels, None, fx=across, fy=down, interpolation=cv2.INTER_AREA))
+    return np.asarray(cv2.resize(pixels, (width, height), interpolation=_OPENCV[method]))
 
 
 def _opencv(pixels: np.ndarray, height: int, width: int, method: Method) -> np.ndarray:
@@ -118,8 +130,7 @@ def _opencv(pixels: np.ndarray, height: int, width: int, method: Method) -> np.n
     if method == "nearest":
         return _picked(pixels, height, width)
     if _fits_opencv(rows, columns, height, width, method):
-        resized = cv2.resize(pixels, (width, height), interpolation=_OPENCV[method])
-        return np.asarray(resized).reshape(height, width, channels)
+        return _by_opencv(pixels, height, width, method).reshape(height, width, channels)
     done = _weights(rows, height, method) @ pixels.reshape(rows, columns * channels)
     turned = cv2.transpose(done.reshape(height, columns, channels))
     done = _weights(columns, width, method) @ np.asarray(turned).reshape(columns, height * channels)

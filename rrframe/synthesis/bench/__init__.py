@@ -128,7 +128,7 @@ def bench_synthesis(wanted: Wanted, folder: Path, say: Callable[[str], None]) ->
             bench.batches = batches(photographs[0], wanted.device, wanted.batch, wanted.draws / _DRAWS_A_SECOND)
         if wanted.components:
             say("components")
-            bench.components = dict(components(photographs[0], wanted.draws))
+            bench.components = components(photographs[0], wanted.draws)
         if wanted.run:
             _measure_runs(bench, wanted.pairs, folder, say)
     return bench

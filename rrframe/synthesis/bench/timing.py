@@ -27,12 +27,6 @@ class Times:
     worst: float
 
     @classmethod
-    def of(cls, calls: Sequence[Callable[[], Any]], repeats: int = 2) -> Times:
-        """Each of ``calls`` made ``repeats`` times after a first one of them all, its fastest time counted."""
-        (times,) = cls.in_turns(calls, repeats=repeats)
-        return times
-
-    @classmethod
     def in_turns(cls, *sides: Sequence[Callable[[], Any]], repeats: int = 2) -> list[Times]:
         """Several things that are to be compared, a few settings of each at a time: the speed of a machine drifts from
         one minute to the next.
@@ -40,15 +34,19 @@ class Times:
         best: list[list[float]] = [[] for _ in sides]
         for first in range(0, max(map(len, sides)), _TURN):
             for calls, times in zip(sides, best, strict=True):
-                turn = calls[first : first + _TURN]
-                turn[0]()  # caches are the other side's
-                times += [min(_once(call) for _ in range(repeats)) for call in turn]
+                times.extend(seconds(calls[first : first + _TURN], repeats))
         return [cls(statistics.fmean(times) * 1000, max(times) * 1000) for times in best]
 
     @property
     def rate(self) -> float:
         """Images a second, on average, with a core to itself."""
         return 1000 / self.mean if self.mean else 0.0
+
+
+def seconds(calls: Sequence[Callable[[], Any]], repeats: int = 1) -> list[float]:
+    """What a processor spends on each of ``calls``, the fastest of ``repeats`` times, after one that fills caches."""
+    calls[0]()
+    return [min(_once(call) for _ in range(repeats)) for call in calls]
 
 
 def _once(call: Callable[[], Any]) -> float:
