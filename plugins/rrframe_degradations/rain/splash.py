@@ -16,7 +16,7 @@ _GRID = 128  # cells along the shorter side in which surfaces are looked for
 _FARTHEST = 9.0  # metres: from half of it on, splashes become fewer
 _LASTS = 0.035  # seconds that a splash is seen
 _JETS = 4  # that a splash throws up
-_OPACITY = 0.4  # of a jet that has just been thrown up
+_OPACITY = 0.7  # of a jet that has just been thrown up
 _GRAVITY = 9.81
 
 
@@ -35,7 +35,7 @@ class Splash(Veiling):
     category = "rain"
     rate: Dial = uniform(5.0, 150.0, mild=0.0, low=0.0, high=400.0, unit="mm/h", about="of rain")
     emphasis: Dial = uniform(
-        1.0, 3.0, mild=1.0, low=0.0, high=20.0, about="how many more hits there are than by the law"
+        1.5, 4.0, mild=1.0, low=0.0, high=20.0, about="how many more hits there are than by the law"
     )
     exposure: Dial = log_uniform(0.005, 0.025, low=1e-5, high=1.0, unit="s", about="time that the shutter is open")
     spray: Dial = uniform(0.6, 1.8, low=0.0, high=10.0, about="width of the jets, over that of the drop")
