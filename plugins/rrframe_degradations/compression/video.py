@@ -36,7 +36,9 @@ class Video(FileDegradation):
     codec: Dial = choice("h264", "h265", about="the standard")
     h264: Dial = integers(23, 38, mild=1, low=0, high=51, power=0.5, about="x264's rate factor, for that codec")
     h265: Dial = integers(28, 42, mild=1, low=0, high=51, power=0.5, about="x265's rate factor, for that codec")
-    chroma: Dial = choice(*CHROMA, mild="4:4:4", about="chroma subsampling").with_value({"choice": ["4:2:0"]})
+    chroma: Dial = choice(
+        *CHROMA, mild="4:4:4", about=f"chroma subsampling: {', '.join(CHROMA[:-1])} or {CHROMA[-1]}"
+    ).with_value({"choice": ["4:2:0"]})
 
     def apply_pixels(self, pixels: np.ndarray, draw: Draws, cues: Cues) -> np.ndarray:
         (one,) = draw
