@@ -79,11 +79,11 @@ def batches(pixels: np.ndarray, device: str, size: int, least: float = 0.5) -> B
             done = chain.apply(images, draws, cues)
             alone = joined([chain.apply(single, [draw], single_cues) for draw in draws[:4]])
             differences[name] = float((done[:4] - alone).abs().max())
-            rates[name] = size / _seconds(chain, images, draws, cues, least)
+            rates[name] = size / _fastest(chain, images, draws, cues, least)
     return Batches(device, size, rates, differences)
 
 
-def _seconds(chain: Chain, images: torch.Tensor, draws: Sequence[Draw], cues: Cues, least: float) -> float:
+def _fastest(chain: Chain, images: torch.Tensor, draws: Sequence[Draw], cues: Cues, least: float) -> float:
     times: list[float] = []
     while len(times) < 3 or sum(times) < least:
         _wait(images.device)
