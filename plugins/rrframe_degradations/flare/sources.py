@@ -39,7 +39,7 @@ class Lit(Degradation):
     cues = {"highlights"}
     x: Dial = uniform(0.0, 1.0, low=0.0, high=1.0, unit="widths", about="where a lamp is drawn if there is none")
     # Along the upper edge, where there is sky or a ceiling: lower, it would stand before a face.
-    y: Dial = uniform(0.0, 0.08, low=0.0, high=1.0, unit="heights", about="where a lamp is drawn if there is none")
+    y: Dial = uniform(0.0, 0.04, low=0.0, high=1.0, unit="heights", about="where a lamp is drawn if there is none")
     lamp: Dial = log_uniform(
         4.0, 12.0, low=0.1, high=200.0, unit="1/1000 of the shorter side", about="radius of a lamp that is drawn"
     )
