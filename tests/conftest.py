@@ -75,5 +75,5 @@ def chromium() -> str:
     if found is None and os.environ.get("CI") == "true":
         pytest.fail("chromium is not installed, and CI has to look at the pages: install the package chromium")
     if found is None:
-        pytest.skip("chromium is not installed; CI runs this")
+        pytest.skip("chromium is not installed; .ci/run installs it where it can")
     return found

@@ -2,8 +2,9 @@
 
 ```python
 @given(images(), severities(), seeds())
-def test_fog_never_darkens_black(image, severity, seed):
-    ...
+def test_haze_is_no_brighter_than_the_scene(image, severity, seed):
+    hazy = rrframe.load("haze/scattering")(image, severity=severity, seed=seed)
+    assert hazy.max() <= image.max() + 1e-4
 ```
 """
 

@@ -19,6 +19,7 @@ _ENCODERS = {
     "h265": ("libx265", {"preset": "ultrafast", "x265-params": _X265}),
 }
 _LEAST_SIDE = 16  # what x265 takes
+_DRAWN = {"choice": ["4:2:0"]}  # of the chroma subsamplings
 
 
 class Video(FileDegradation):
@@ -36,9 +37,7 @@ class Video(FileDegradation):
     codec: Dial = choice("h264", "h265", about="the standard")
     h264: Dial = integers(23, 38, mild=1, low=0, high=51, power=0.5, about="x264's rate factor, for that codec")
     h265: Dial = integers(28, 42, mild=1, low=0, high=51, power=0.5, about="x265's rate factor, for that codec")
-    chroma: Dial = choice(
-        *CHROMA, mild="4:4:4", about=f"chroma subsampling: {', '.join(CHROMA[:-1])} or {CHROMA[-1]}"
-    ).with_value({"choice": ["4:2:0"]})
+    chroma: Dial = choice(*CHROMA, mild="4:4:4", about="subsampling: 4:4:4, 4:2:2 or 4:2:0").with_value(_DRAWN)
 
     def apply_pixels(self, pixels: np.ndarray, draw: Draws, cues: Cues) -> np.ndarray:
         (one,) = draw

@@ -16,6 +16,7 @@ CENTRES = (620, 540, 460)
 """Wavelengths in nm that the red, green and blue channels see best."""
 
 _SPREAD = 55.0  # nm, the standard deviation of what a channel sees
+_GREEN = CENTRES[1]  # for which a pixel of the grid is one period, and a phase is told
 _STEP = 15  # nm between wavelengths that are summed
 _MIDDLE = GRID // 2
 
@@ -63,7 +64,7 @@ def pattern(amplitude: np.ndarray, diameter: float, defocus: float, wavelength: 
         defocus: The phase phi at the rim, at 540 nm, in radians; it goes with the square of the radius.
         wavelength: In nm.
     """
-    return _scaled(_transformed(amplitude, diameter, defocus * 540 / wavelength), wavelength / 540)
+    return _scaled(_transformed(amplitude, diameter, defocus * _GREEN / wavelength), wavelength / _GREEN)
 
 
 @lru_cache(maxsize=8)
@@ -77,11 +78,11 @@ def spread(
     """
     amplitude = aperture(seed, blades, diameter, angle, dust, scratches)
     # The phase changes the pattern little from one wavelength to the next: it is taken at the channels' centres.
-    nearby = [_transformed(amplitude, diameter, defocus * 540 / centre) for centre in CENTRES]
+    nearby = [_transformed(amplitude, diameter, defocus * _GREEN / centre) for centre in CENTRES]
     channels = [np.zeros((GRID, GRID), np.float32) for _ in CENTRES]
     for wavelength in range(380, 741, _STEP):
         seen = [math.exp(-0.5 * ((wavelength - centre) / _SPREAD) ** 2) for centre in CENTRES]
-        scaled = _scaled(nearby[int(np.argmax(seen))], wavelength / 540)
+        scaled = _scaled(nearby[int(np.argmax(seen))], wavelength / _GREEN)
         for channel, weight in zip(channels, seen, strict=True):
             if weight > 0.01:
                 cv2.scaleAdd(scaled, weight, channel, dst=channel)

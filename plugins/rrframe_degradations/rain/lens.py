@@ -100,6 +100,7 @@ class _Glass:
     def wet(self, drop: _Drop) -> None:
         """Put a drop on it, over those that are there."""
         height, width = self.cover.shape
+        # All lobes at once, and the outer half of the edge: nothing of a drop lies farther out.
         reach = math.ceil(drop.radius * (1 + sum(map(abs, drop.lobes))) * (1 + drop.edge / 2)) + 1
         top, left = max(int(drop.y) - reach, 0), max(int(drop.x) - reach, 0)
         part = slice(top, min(int(drop.y) + reach + 1, height)), slice(left, min(int(drop.x) + reach + 1, width))

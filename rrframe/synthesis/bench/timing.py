@@ -27,14 +27,14 @@ class Times:
     worst: float
 
     @classmethod
-    def in_turns(cls, *sides: Sequence[Callable[[], Any]], repeats: int = 2) -> list[Times]:
-        """Several things that are to be compared, a few settings of each at a time: the speed of a machine drifts from
-        one minute to the next.
+    def in_turns(cls, *sides: Sequence[Callable[[], Any]]) -> list[Times]:
+        """Several things that are to be compared, each setting twice, a few of each thing at a time: the speed of a
+        machine drifts from one minute to the next.
         """
         best: list[list[float]] = [[] for _ in sides]
         for first in range(0, max(map(len, sides)), _TURN):
             for calls, times in zip(sides, best, strict=True):
-                times.extend(seconds(calls[first : first + _TURN], repeats))
+                times.extend(seconds(calls[first : first + _TURN], repeats=2))
         return [cls(statistics.fmean(times) * 1000, max(times) * 1000) for times in best]
 
     @property
