@@ -7,6 +7,7 @@ import sys
 from itertools import pairwise
 
 import av
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -168,6 +169,16 @@ def test_recompression_keeps_the_size(photo: np.ndarray, size: tuple[int, int]) 
 
 # Video
 # ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("codec", ["h264", "h265"])
+@pytest.mark.parametrize("size", [(1, 1), (1504, 1504), (16, 4300)])
+def test_video_takes_pictures_of_any_size(photo: np.ndarray, codec: str, size: tuple[int, int]) -> None:
+    """The standard's levels ask for larger blocks from 2,228,224 pixels and from sides of 4,222 on."""
+    picture = cv2.resize(photo, size[::-1], interpolation=cv2.INTER_AREA)
+    saved = degraded("compression/video", picture, codec=codec, h264=23, h265=28)
+    assert saved.shape == picture.shape
+    assert cv2.PSNR(saved, picture) > 20
 
 
 def test_a_missing_encoder_is_named(monkeypatch: pytest.MonkeyPatch, photo: np.ndarray) -> None:

@@ -12,8 +12,9 @@ from rrframe import Cues, Dial, Draws, FileDegradation, RRFrameError, choice, in
 from rrframe.imaging.codec import CHROMA
 
 # Each in one thread: the cores go to worker processes. x265 is slower than x264 at any preset: larger blocks than 16
-# pixels, and a choice among them by rate, would double its time again, and keep half a decibel.
-_X265 = "pools=none:frame-threads=1:log-level=none:ctu=16:rd=1"
+# pixels, and a choice among them by rate, would double its time again, and keep half a decibel. For more than some two
+# megapixels the standard's levels ask for larger ones all the same, which matters to players alone.
+_X265 = "pools=none:frame-threads=1:log-level=none:ctu=16:rd=1:allow-non-conformance=1"
 _ENCODERS = {
     "h264": ("libx264", {"preset": "veryfast"}),
     "h265": ("libx265", {"preset": "ultrafast", "x265-params": _X265}),
