@@ -27,10 +27,9 @@ def test_a_photograph_of_two_megapixels_and_more(name: str, photo: np.ndarray, t
     assert (done != picture).any()
 
 
-@pytest.mark.parametrize("size", [(64, 4400), (4400, 64)])
 @pytest.mark.parametrize("name", EVERY)
-def test_a_thin_panorama(name: str, size: tuple[int, int], photo: np.ndarray, tmp_path: Path) -> None:
-    picture, done = degraded(name, photo, size, tmp_path)
+def test_a_thin_panorama(name: str, photo: np.ndarray, tmp_path: Path) -> None:
+    picture, done = degraded(name, photo, (64, 4400), tmp_path)
     assert done.shape == picture.shape
 
 
